@@ -1,0 +1,238 @@
+/* trust.c -- which certificate authorities to trust, and where they lie.
+ *
+ * libcurl with Debian's defaults parses the whole bundle (17 ms) for every new
+ * connection.  A directory hashed by subject costs nothing at start and about one
+ * file a connection, but it may hold more than the bundle: Debian's ssl-cert links
+ * its self-signed "snakeoil" there.  So the directory is taken only when the set of
+ * its certificates is the bundle's set.  That comparison reads the files and hashes
+ * the text between the BEGIN and END lines; it decodes nothing and takes about 1 ms.
+ *
+ * Owns nothing after it returns.  Knows nothing of libcurl. */
+#define _POSIX_C_SOURCE 200809L
+
+#include "trust.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_LIMIT (16 * 1024 * 1024)   /* a bundle is 200 KiB; a larger file is something else */
+
+/* A growing set of certificate fingerprints (FNV-1a, 64 bits: no defence against
+ * an attacker who writes /etc/ssl, who has won anyway). */
+struct prints {
+    uint64_t *at;
+    size_t count;
+    size_t cap;
+};
+
+static int prints_add(struct prints *p, uint64_t print)
+{
+    if (p->count == p->cap) {
+        size_t cap = p->cap == 0 ? 256 : p->cap * 2;
+        uint64_t *grown = realloc(p->at, cap * sizeof(*grown));
+
+        if (grown == NULL)
+            return CE_ENOMEM;
+        p->at = grown;
+        p->cap = cap;
+    }
+    p->at[p->count++] = print;
+    return CE_OK;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a;
+    uint64_t y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void prints_sort(struct prints *p)
+{
+    size_t i;
+    size_t kept = 0;
+
+    if (p->count == 0)
+        return;
+    qsort(p->at, p->count, sizeof(*p->at), by_value);
+    for (i = 1; i < p->count; i++)
+        if (p->at[i] != p->at[kept])
+            p->at[++kept] = p->at[i];
+    p->count = kept + 1;
+}
+
+/* Adds the print of every certificate in a PEM text.  CE_EINVAL for a text that has
+ * none, or one of a kind that only OpenSSL's own format has. */
+static int add_pem(struct prints *prints, const char *text)
+{
+    static const char begin[] = "-----BEGIN CERTIFICATE-----";
+    static const char end[] = "-----END CERTIFICATE-----";
+    const char *at = text;
+    int found = 0;
+
+    if (strstr(text, "-----BEGIN TRUSTED CERTIFICATE-----") != NULL)
+        return CE_EINVAL;
+    for (;;) {
+        const char *from = strstr(at, begin);
+        const char *to;
+        uint64_t print = 14695981039346656037u;
+
+        if (from == NULL)
+            return found ? CE_OK : CE_EINVAL;
+        from += sizeof(begin) - 1;
+        to = strstr(from, end);
+        if (to == NULL)
+            return CE_EINVAL;
+        for (; from < to; from++) {
+            if ((unsigned char)*from <= ' ')
+                continue;
+            print = (print ^ (unsigned char)*from) * 1099511628211u;
+        }
+        if (prints_add(prints, print) != CE_OK)
+            return CE_ENOMEM;
+        found = 1;
+        at = to;
+    }
+}
+
+/* The whole file as a NUL-terminated text into *text (grown as needed, *cap bytes). */
+static int read_file(int at, const char *name, char **text, size_t *cap)
+{
+    struct stat st;
+    size_t have = 0;
+    int rc = CE_ESYSTEM;
+    int fd = openat(at, name, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return CE_ESYSTEM;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_LIMIT)
+        goto done;
+    if (*cap < (size_t)st.st_size + 1) {
+        char *grown = realloc(*text, (size_t)st.st_size + 1);
+
+        if (grown == NULL)
+            goto done;
+        *text = grown;
+        *cap = (size_t)st.st_size + 1;
+    }
+    while (have < (size_t)st.st_size) {
+        ssize_t n = read(fd, *text + have, (size_t)st.st_size - have);
+
+        if (n <= 0)
+            goto done;
+        have += (size_t)n;
+    }
+    (*text)[have] = '\0';
+    rc = CE_OK;
+done:
+    close(fd);
+    return rc;
+}
+
+/* "5ed36f99.0": what OpenSSL looks for. */
+static int is_hash_name(const char *name)
+{
+    return strspn(name, "0123456789abcdef") == 8 && name[8] == '.' && name[9] != '\0' &&
+           strspn(name + 9, "0123456789") == strlen(name + 9);
+}
+
+static int add_directory(struct prints *prints, const char *path)
+{
+    char *text = NULL;
+    size_t cap = 0;
+    int rc = CE_EINVAL;
+    const struct dirent *entry;
+    DIR *dir = opendir(path);
+
+    if (dir == NULL)
+        return CE_ESYSTEM;
+    while ((entry = readdir(dir)) != NULL) {
+        if (!is_hash_name(entry->d_name))
+            continue;
+        rc = read_file(dirfd(dir), entry->d_name, &text, &cap);
+        if (rc == CE_OK)
+            rc = add_pem(prints, text);
+        if (rc != CE_OK)
+            break;
+    }
+    closedir(dir);
+    free(text);
+    return rc;
+}
+
+static int add_bundle(struct prints *prints, const char *path)
+{
+    char *text = NULL;
+    size_t cap = 0;
+    int rc = read_file(AT_FDCWD, path, &text, &cap);
+
+    if (rc == CE_OK)
+        rc = add_pem(prints, text);
+    free(text);
+    return rc;
+}
+
+static int same_certificates(const char *directory, const char *bundle)
+{
+    struct prints ours = { NULL, 0, 0 };
+    struct prints theirs = { NULL, 0, 0 };
+    int same = 0;
+
+    if (add_directory(&ours, directory) == CE_OK && add_bundle(&theirs, bundle) == CE_OK) {
+        prints_sort(&ours);
+        prints_sort(&theirs);
+        same = ours.count == theirs.count && memcmp(ours.at, theirs.at, ours.count * sizeof(*ours.at)) == 0;
+    }
+    free(ours.at);
+    free(theirs.at);
+    return same;
+}
+
+static int take(struct ce_trust *trust, enum ce_trust_kind kind, const char *path, const char *why)
+{
+    if (strlen(path) >= sizeof(trust->path))
+        return 0;
+    trust->kind = kind;
+    snprintf(trust->path, sizeof(trust->path), "%s", path);
+    trust->why = why;
+    return 1;
+}
+
+static int readable(const char *path)
+{
+    return path != NULL && path[0] != '\0' && access(path, R_OK) == 0;
+}
+
+void ce_trust_find(struct ce_trust *trust, const char *file, const char *dir, const char *bundle, const char *directory)
+{
+    /* Where other systems keep their bundle, for a libcurl that was built elsewhere. */
+    static const char *const known[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+                                         "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem" };
+    size_t i;
+
+    trust->kind = CE_TRUST_LIBCURL;
+    trust->path[0] = '\0';
+    trust->why = "no trust store was found; libcurl uses what it was built with";
+    if (file != NULL && file[0] != '\0' && take(trust, CE_TRUST_FILE, file, "named by SSL_CERT_FILE"))
+        return;
+    if (dir != NULL && dir[0] != '\0' && take(trust, CE_TRUST_DIRECTORY, dir, "named by SSL_CERT_DIR"))
+        return;
+    for (i = 0; !readable(bundle) && i < sizeof(known) / sizeof(known[0]); i++)
+        bundle = known[i];
+    if (directory == NULL)
+        directory = "/etc/ssl/certs";
+    if (readable(bundle)) {
+        if (same_certificates(directory, bundle) &&
+            take(trust, CE_TRUST_DIRECTORY, directory, "the hashed directory holds exactly the bundle's certificates"))
+            return;
+        (void)take(trust, CE_TRUST_FILE, bundle, "the bundle; there is no hashed directory with exactly its certificates");
+    }
+}
+
