@@ -1,0 +1,238 @@
+/* jsontext.c -- where JSON text needs more care than lua-cjson gives it.
+ *
+ * Owns nothing and borrows the text it scans.  Knows the tokens of JSON but not
+ * its grammar, and nothing of Lua. */
+#include "jsontext.h"
+
+#include <limits.h>
+#include <string.h>
+
+#define EXACT 9007199254740992ull   /* 2^53: a double holds every integer up to here */
+
+/* Length of the character at s, 0 when it is not well-formed (RFC 3629: nothing
+ * overlong, no surrogates, nothing above U+10FFFF). */
+static size_t utf8_char(const unsigned char *s, size_t n)
+{
+    unsigned char low = 0x80, high = 0xBF;
+    size_t length, i;
+
+    if (s[0] < 0x80)
+        return 1;
+    if (s[0] < 0xC2 || s[0] > 0xF4)
+        return 0;
+    length = s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : 4;
+    if (length > n)
+        return 0;
+    switch (s[0]) {
+    case 0xE0: low = 0xA0; break;
+    case 0xED: high = 0x9F; break;
+    case 0xF0: low = 0x90; break;
+    case 0xF4: high = 0x8F; break;
+    default: break;
+    }
+    if (s[1] < low || s[1] > high)
+        return 0;
+    for (i = 2; i < length; i++) {
+        if ((s[i] & 0xC0) != 0x80)
+            return 0;
+    }
+    return length;
+}
+
+size_t ce_utf8_prefix(const char *text, size_t n)
+{
+    static const unsigned char high_bits[8] = { 128, 128, 128, 128, 128, 128, 128, 128 };
+    const unsigned char *s = (const unsigned char *)text;
+    unsigned long long mask, word;
+    size_t i = 0, length;
+
+    memcpy(&mask, high_bits, sizeof(mask));
+    while (i < n) {
+        while (n - i >= sizeof(word)) {          /* ASCII, eight at a time */
+            memcpy(&word, s + i, sizeof(word));
+            if ((word & mask) != 0)
+                break;
+            i += sizeof(word);
+        }
+        if (i == n)
+            break;
+        length = utf8_char(s + i, n - i);
+        if (length == 0)
+            return i;
+        i += length;
+    }
+    return n;
+}
+
+int ce_json_integer(const char *digits, size_t n, long long *value)
+{
+    unsigned long long sum = 0, limit = LLONG_MAX;
+    size_t i = 0;
+
+    if (n > 0 && digits[0] == '-') {
+        limit++;
+        i = 1;
+    }
+    for (; i < n; i++) {
+        unsigned digit = (unsigned)(digits[i] - '0');
+
+        if (sum > (limit - digit) / 10)
+            return 0;
+        sum = sum * 10 + digit;
+    }
+    if (digits[0] != '-')
+        *value = (long long)sum;
+    else if (sum == limit)
+        *value = LLONG_MIN;
+    else
+        *value = -(long long)sum;
+    return 1;
+}
+
+static enum ce_json_place found(struct ce_json_scan *s, enum ce_json_place what, size_t from, size_t to)
+{
+    s->place = from;
+    s->place_len = to - from;
+    s->at = to;
+    return what;
+}
+
+static enum ce_json_place fault(struct ce_json_scan *s, size_t at, const char *why)
+{
+    s->why = why;
+    return found(s, CE_JSON_FAULT, at, at + 1);
+}
+
+static int is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* Could c go on with a number or a word?  Then what was read is neither. */
+static int is_wordish(char c)
+{
+    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '+' || c == '-' || c == '_';
+}
+
+static size_t skip_digits(const struct ce_json_scan *s, size_t i)
+{
+    while (i < s->len && is_digit(s->text[i]))
+        i++;
+    return i;
+}
+
+/* From after the opening quote to after the closing one.  An end that is missing
+ * is left to lua-cjson. */
+static enum ce_json_place string(struct ce_json_scan *s)
+{
+    const unsigned char *text = (const unsigned char *)s->text;
+    size_t i = s->at, length;
+
+    while (i < s->len && text[i] != '"') {
+        if (text[i] == '\\') {
+            i += 2;
+            continue;
+        }
+        if (text[i] < 0x20 && (s->strict || text[i] == 0))
+            return fault(s, i, "a control character inside a string");
+        length = utf8_char(text + i, s->len - i);
+        if (length == 0 && (s->strict || s->text[i] == CE_JSON_STANDIN))
+            return fault(s, i, "text that is not UTF-8");
+        i += length != 0 ? length : 1;
+    }
+    s->at = i < s->len ? i + 1 : s->len;
+    return CE_JSON_END;
+}
+
+/* A number from its first character on; CE_JSON_END when there is nothing to tell. */
+static enum ce_json_place number(struct ce_json_scan *s)
+{
+    const char *text = s->text;
+    size_t from = s->at, digits = from + (text[from] == '-'), i = skip_digits(s, digits), next;
+    size_t whole = i - digits;
+    long long value;
+    int sound = whole == 1 || (whole > 1 && text[digits] != '0'), integer = 1;
+
+    if (i < s->len && text[i] == '.') {
+        next = skip_digits(s, i + 1);
+        sound = sound && next > i + 1;
+        integer = 0;
+        i = next;
+    }
+    if (i < s->len && (text[i] == 'e' || text[i] == 'E')) {
+        i++;
+        if (i < s->len && (text[i] == '+' || text[i] == '-'))
+            i++;
+        next = skip_digits(s, i);
+        sound = sound && next > i;
+        integer = 0;
+        i = next;
+    }
+    if (!sound || (i < s->len && is_wordish(text[i])))
+        return fault(s, from, "not a number as JSON writes it");
+    s->at = i;
+    if (!integer || whole < 16)
+        return CE_JSON_END;
+    if (ce_json_integer(text + digits, whole, &value) && (unsigned long long)value <= EXACT)
+        return CE_JSON_END;
+    return found(s, CE_JSON_INTEGER, from, i);
+}
+
+void ce_json_scan_start(struct ce_json_scan *s, const char *text, size_t len, int strict)
+{
+    memset(s, 0, sizeof(*s));
+    s->text = text;
+    s->len = len;
+    s->strict = strict;
+    if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)   /* a byte order mark, as Windows editors write it */
+        s->at = 3;
+}
+
+enum ce_json_place ce_json_scan_next(struct ce_json_scan *s)
+{
+    enum ce_json_place place;
+    size_t i;
+
+    while (s->at < s->len) {
+        char c = s->text[s->at];
+
+        switch (c) {
+        case ' ': case '\t': case '\r': case '\n':
+            s->at++;
+            continue;
+        case '"':
+            s->at++;
+            place = string(s);
+            if (place != CE_JSON_END)
+                return place;
+            s->after_string = 1;
+            continue;
+        case ':':
+            if (!s->after_string)   /* or a stand-in could become a name */
+                return fault(s, s->at, "a colon that does not follow a name in quotes");
+            s->members++;
+            break;
+        case '[':
+            for (i = s->at + 1; i < s->len && strchr(" \t\r\n", s->text[i]) != NULL && s->text[i] != '\0'; i++)
+                continue;
+            s->after_string = 0;
+            if (i < s->len && s->text[i] == ']')
+                return found(s, CE_JSON_EMPTY, s->at, i + 1);
+            break;
+        case '\0':                  /* lua-cjson takes it for the end of the text */
+            return fault(s, s->at, "a NUL byte");
+        case '-': case '0': case '1': case '2': case '3': case '4':
+        case '5': case '6': case '7': case '8': case '9':
+            s->after_string = 0;
+            place = number(s);
+            if (place != CE_JSON_END)
+                return place;
+            continue;
+        default:
+            break;
+        }
+        s->after_string = 0;
+        s->at++;
+    }
+    return CE_JSON_END;
+}

@@ -1,0 +1,613 @@
+/* lengine.c -- the engine for Lua: core.engine.
+ *
+ * Start, step, result: nothing here waits longer than it is told to, and nothing
+ * calls back into Lua, so that all waiting can be Lua's (N32).  Owns the userdata
+ * Settings, Engine and Transfer; an Engine may be collected before its Transfers. */
+#define _POSIX_C_SOURCE 200809L   /* nanosleep */
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+#include "engine.h"
+#include "lcompat.h"
+#include "lsecret.h"
+#include "url.h"
+
+#define SETTINGS "celements.Settings"
+#define ENGINE   "celements.Engine"
+#define TRANSFER "celements.Transfer"
+
+#define LINES_MAX 48   /* header lines that a caller may add */
+
+struct lsettings {
+    struct ce_settings s;
+    struct ce_buf base_url;   /* scheme, host and path prefix, no slash at the end */
+    struct ce_buf url;        /* of the call being started */
+};
+
+struct lengine {
+    struct ce_engine *engine;       /* NULL: closed */
+};
+
+struct ltransfer {
+    struct ce_transfer *transfer;   /* NULL: let go of */
+};
+
+static void need(lua_State *L, int rc)
+{
+    if (rc == CE_ETOOBIG)
+        luaL_error(L, "celements: a URL or header that is too long");
+    if (rc != CE_OK)
+        luaL_error(L, "celements: out of memory");
+}
+
+/* ---- Settings ------------------------------------------------------------- */
+
+static struct lsettings *check_settings(lua_State *L, int index)
+{
+    return luaL_checkudata(L, index, SETTINGS);
+}
+
+static int settings_gc(lua_State *L)
+{
+    struct lsettings *ls = check_settings(L, 1);
+
+    ce_buf_wipe(&ls->s.user);
+    ce_buf_wipe(&ls->s.organization);
+    ce_buf_wipe(&ls->s.user_agent);
+    ce_buf_wipe(&ls->s.ca_file);
+    ce_buf_wipe(&ls->s.proxy);
+    ce_buf_wipe(&ls->base_url);
+    ce_buf_wipe(&ls->url);
+    return 0;
+}
+
+/* Copies the string field `name` of the table at 1; 0 when it is nil. */
+static int text_field(lua_State *L, const char *name, struct ce_buf *out)
+{
+    size_t n;
+    const char *text;
+
+    lua_getfield(L, 1, name);
+    text = lua_tolstring(L, -1, &n);
+    if (text != NULL)
+        need(L, ce_buf_add(out, text, n));
+    lua_pop(L, 1);
+    return text != NULL;
+}
+
+static void secret_field(lua_State *L, const char *name, struct ce_buf *out)
+{
+    lua_getfield(L, 1, name);
+    if (!lua_isnil(L, -1)) {
+        const struct ce_buf *secret = ce_check_secret(L, lua_gettop(L));
+
+        need(L, ce_buf_add(out, secret->data, secret->len));
+    }
+    lua_pop(L, 1);
+}
+
+static int flag_field(lua_State *L, const char *name)
+{
+    int set;
+
+    lua_getfield(L, 1, name);
+    set = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return set;
+}
+
+static double number_field(lua_State *L, const char *name)
+{
+    double value;
+
+    lua_getfield(L, 1, name);
+    value = lua_tonumber(L, -1);
+    lua_pop(L, 1);
+    return value;
+}
+
+/* settings{id, base_url, user, organization, user_agent, ca_file, proxy,
+ * http2, allow_http, connect_timeout, max_body} -> Settings.  The secrets are
+ * Secrets; connect_timeout is in seconds, max_body in bytes; id is a number that no
+ * other Settings of this Lua state has.  The caller has checked the values. */
+static int settings_new(lua_State *L)
+{
+    struct lsettings *ls;
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    ls = ce_newuserdata(L, sizeof(*ls));
+    memset(ls, 0, sizeof(*ls));
+    ce_buf_init(&ls->s.user, CE_HEADER_MAX);
+    ce_buf_init(&ls->s.organization, CE_HEADER_MAX);
+    ce_buf_init(&ls->s.user_agent, CE_HEADER_MAX);
+    ce_buf_init(&ls->s.ca_file, CE_URL_MAX);
+    ce_buf_init(&ls->s.proxy, CE_URL_MAX);
+    ce_buf_init(&ls->base_url, CE_URL_MAX);
+    ce_buf_init(&ls->url, CE_URL_MAX);
+    ce_setclass(L, SETTINGS);
+    (void)text_field(L, "base_url", &ls->base_url);
+    secret_field(L, "user", &ls->s.user);
+    secret_field(L, "organization", &ls->s.organization);
+    (void)text_field(L, "user_agent", &ls->s.user_agent);
+    (void)text_field(L, "ca_file", &ls->s.ca_file);
+    ls->s.has_proxy = text_field(L, "proxy", &ls->s.proxy);
+    ls->s.http2 = flag_field(L, "http2");
+    ls->s.allow_http = flag_field(L, "allow_http");
+    ls->s.connect_timeout_ms = (long)(number_field(L, "connect_timeout") * 1000.0);
+    ls->s.max_body = (size_t)number_field(L, "max_body");
+    ls->s.id = (uint64_t)number_field(L, "id");
+    return 1;
+}
+
+/* ---- Engine --------------------------------------------------------------- */
+
+static struct ce_engine *check_engine(lua_State *L)
+{
+    struct lengine *le = luaL_checkudata(L, 1, ENGINE);
+
+    if (le->engine == NULL)
+        luaL_error(L, "celements: the engine is closed");
+    return le->engine;
+}
+
+/* An engine of this process: a forked child must make its own. */
+static struct ce_engine *check_own_engine(lua_State *L)
+{
+    struct ce_engine *e = check_engine(L);
+
+    if (!ce_engine_alive(e))
+        luaL_error(L, "celements: the engine belongs to the process that this one was forked from");
+    return e;
+}
+
+/* open() -> Engine | nil, message */
+static int engine_open(lua_State *L)
+{
+    struct lengine *le = ce_newuserdata(L, sizeof(*le));
+
+    le->engine = NULL;
+    ce_setclass(L, ENGINE);
+    le->engine = ce_engine_open();
+    if (le->engine == NULL) {
+        lua_pushnil(L);
+        lua_pushfstring(L, "the transfer engine cannot be made: %s", strerror(errno));
+        return 2;
+    }
+    return 1;
+}
+
+/* close(), __gc and __close.  What is in flight ends; a second close does nothing. */
+static int engine_close(lua_State *L)
+{
+    struct lengine *le = luaL_checkudata(L, 1, ENGINE);
+    struct ce_engine *e = le->engine;
+
+    le->engine = NULL;
+    if (e != NULL)
+        ce_engine_close(e);
+    return 0;
+}
+
+/* alive() -> boolean: open, and this process is the one that opened it? */
+static int engine_alive(lua_State *L)
+{
+    const struct lengine *le = luaL_checkudata(L, 1, ENGINE);
+
+    lua_pushboolean(L, le->engine != NULL && ce_engine_alive(le->engine));
+    return 1;
+}
+
+/* base URL, path and "?" query into ls->url.  The path is part of a URL as it is:
+ * Lua has let path_ok() look at it. */
+static int join_url(struct lsettings *ls, const char *path, size_t path_len, const char *query, size_t query_len)
+{
+    int rc;
+
+    ce_buf_clear(&ls->url);
+    rc = ce_buf_add(&ls->url, ls->base_url.data, ls->base_url.len);
+    if (rc == CE_OK)
+        rc = ce_buf_add(&ls->url, path, path_len);
+    if (rc == CE_OK && query_len != 0)
+        rc = ce_buf_add(&ls->url, "?", 1);
+    if (rc == CE_OK)
+        rc = ce_buf_add(&ls->url, query, query_len);
+    return rc;
+}
+
+/* The lines of the list at index into lines[]; they stay alive in the list. */
+static size_t header_lines(lua_State *L, int index, const char **lines)
+{
+    size_t count;
+    size_t i;
+
+    if (lua_isnoneornil(L, index))
+        return 0;
+    luaL_checktype(L, index, LUA_TTABLE);
+    count = ce_rawlen(L, index);
+    luaL_argcheck(L, count <= LINES_MAX, index, "too many headers");
+    for (i = 0; i < count; i++) {
+        size_t n;
+
+        lua_rawgeti(L, index, (int)i + 1);
+        lines[i] = luaL_checklstring(L, -1, &n);
+        if (ce_text_control(lines[i], n) != n)
+            luaL_argerror(L, index, "a header holds a control character");
+        lua_pop(L, 1);
+    }
+    return count;
+}
+
+/* engine:start(settings, method, path, query, body, secrets, lines, timeout_ms, element)
+ *   -> Transfer | nil, message
+ * query, body and lines may be nil; secrets says by letters which go with the call:
+ * "u"ser, "o"rganization, "e"lement, and element is the Secret for the last.  Copies
+ * everything.  Nothing is sent yet: that is step()'s, so nothing has happened when
+ * this fails. */
+static int engine_start(lua_State *L)
+{
+    struct ce_engine *e = check_own_engine(L);
+    struct lsettings *ls = check_settings(L, 2);
+    const char *lines[LINES_MAX];
+    size_t path_len;
+    size_t query_len = 0;
+    const char *path = luaL_checklstring(L, 4, &path_len);
+    const char *query = luaL_optlstring(L, 5, "", &query_len);
+    const char *secrets = luaL_checkstring(L, 7);
+    struct ce_call call;
+    struct ltransfer *lt;
+    int rc;
+
+    memset(&call, 0, sizeof(call));
+    call.method = luaL_checkstring(L, 3);
+    call.body = luaL_optlstring(L, 6, NULL, &call.body_len);
+    call.nheaders = header_lines(L, 8, lines);
+    call.headers = lines;
+    call.timeout_ms = (long)luaL_checknumber(L, 9);
+    if (call.timeout_ms < 1)
+        call.timeout_ms = 1;
+    if (strchr(secrets, 'u') != NULL)
+        call.secrets |= CE_SEND_USER;
+    if (strchr(secrets, 'o') != NULL)
+        call.secrets |= CE_SEND_ORGANIZATION;
+    if (strchr(secrets, 'e') != NULL) {
+        call.secrets |= CE_SEND_ELEMENT;
+        call.element = ce_check_secret(L, 10);
+    }
+    need(L, join_url(ls, path, path_len, query, query_len));
+    call.url = ls->url.data;
+    lt = ce_newuserdata(L, sizeof(*lt));
+    lt->transfer = NULL;
+    ce_setclass(L, TRANSFER);
+    rc = ce_transfer_start(e, &ls->s, &call, &lt->transfer);
+    ce_buf_clear(&ls->url);   /* the query may hold a provider's secret */
+    if (rc == CE_OK)
+        return 1;
+    lua_pushnil(L);
+    lua_pushstring(L, rc == CE_ETOOBIG ? "the request has too many or too long headers, or too large a body"
+                      : rc == CE_ECURL ? "libcurl refuses the request's options"
+                                       : "out of memory");
+    return 2;
+}
+
+static struct ltransfer *check_transfer(lua_State *L, int index)
+{
+    struct ltransfer *lt = luaL_checkudata(L, index, TRANSFER);
+
+    if (lt->transfer == NULL)
+        luaL_error(L, "celements: the transfer is closed");
+    return lt;
+}
+
+/* 1: go on, 0: a signal came and Lua should get its turn, -1: two results pushed */
+static int step_result(lua_State *L, int rc)
+{
+    if (rc == CE_OK)
+        return 1;
+    if (errno == EINTR)
+        return 0;
+    lua_pushnil(L);
+    lua_pushfstring(L, "waiting for sockets failed: %s", strerror(errno));
+    return -1;
+}
+
+/* engine:drive(transfer, ms) -> boolean done | nil, message.  Works on everything in
+ * flight until this transfer is done, ms have passed or a signal came. */
+static int engine_drive(lua_State *L)
+{
+    struct ce_engine *e = check_own_engine(L);
+    const struct ltransfer *lt = check_transfer(L, 2);
+    int64_t until = ce_clock_ms() + (int64_t)luaL_checknumber(L, 3);
+    int go_on = 1;
+
+    while (go_on == 1 && !ce_transfer_done(lt->transfer)) {
+        int64_t left = until - ce_clock_ms();
+
+        if (left < 0)
+            break;
+        go_on = step_result(L, ce_engine_step(e, (int)left));
+    }
+    if (go_on < 0)
+        return 2;
+    lua_pushboolean(L, ce_transfer_done(lt->transfer));
+    return 1;
+}
+
+/* engine:step(ms) -> true | nil, message.  One round; for event loops with ms = 0. */
+static int engine_step(lua_State *L)
+{
+    struct ce_engine *e = check_own_engine(L);
+
+    if (step_result(L, ce_engine_step(e, (int)luaL_checknumber(L, 2))) < 0)
+        return 2;
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* engine:finished() -> id | nil: of a transfer that is done and was not named yet. */
+static int engine_finished(lua_State *L)
+{
+    uint64_t id = ce_engine_finished(check_own_engine(L));
+
+    if (id == 0)
+        lua_pushnil(L);
+    else
+        lua_pushnumber(L, (lua_Number)id);
+    return 1;
+}
+
+/* engine:pollfd() -> descriptor | nil where the system has none for a set */
+static int engine_pollfd(lua_State *L)
+{
+    int fd = ce_engine_fd(check_own_engine(L));
+
+    if (fd < 0)
+        lua_pushnil(L);
+    else
+        lua_pushinteger(L, fd);
+    return 1;
+}
+
+/* engine:events() -> "r": what to watch pollfd() for, as cqueues wants to know it */
+static int engine_events(lua_State *L)
+{
+    (void)check_engine(L);
+    lua_pushliteral(L, "r");
+    return 1;
+}
+
+/* engine:timeout() -> seconds until step() has to be called | nil: no timer runs */
+static int engine_timeout(lua_State *L)
+{
+    long ms = ce_engine_timeout(check_own_engine(L));
+
+    if (ms < 0)
+        lua_pushnil(L);
+    else
+        lua_pushnumber(L, (lua_Number)ms / 1000.0);
+    return 1;
+}
+
+/* engine:running() -> number of transfers in flight */
+static int engine_running(lua_State *L)
+{
+    lua_pushinteger(L, ce_engine_running(check_own_engine(L)));
+    return 1;
+}
+
+/* engine:trust() -> {kind = "directory" | "file" | "libcurl", path =, why =} */
+static int engine_trust(lua_State *L)
+{
+    static const char *const kinds[] = { "libcurl", "directory", "file" };
+    const struct ce_trust *trust = ce_engine_trust(check_own_engine(L));
+
+    lua_newtable(L);
+    lua_pushstring(L, kinds[trust->kind]);
+    lua_setfield(L, -2, "kind");
+    if (trust->path[0] != '\0') {
+        lua_pushstring(L, trust->path);
+        lua_setfield(L, -2, "path");
+    }
+    lua_pushstring(L, trust->why);
+    lua_setfield(L, -2, "why");
+    return 1;
+}
+
+/* ---- Transfer ------------------------------------------------------------- */
+
+static int transfer_close(lua_State *L)
+{
+    struct ltransfer *lt = luaL_checkudata(L, 1, TRANSFER);
+    struct ce_transfer *t = lt->transfer;
+
+    lt->transfer = NULL;
+    ce_transfer_free(t);
+    return 0;
+}
+
+/* transfer:done() -> boolean */
+static int transfer_done(lua_State *L)
+{
+    lua_pushboolean(L, ce_transfer_done(check_transfer(L, 1)->transfer));
+    return 1;
+}
+
+/* transfer:id() -> the number that engine:finished() will name */
+static int transfer_id(lua_State *L)
+{
+    lua_pushnumber(L, (lua_Number)ce_transfer_id(check_transfer(L, 1)->transfer));
+    return 1;
+}
+
+/* Pushes the lower-case name in line[0..n). */
+static void push_lower(lua_State *L, const char *name, size_t n)
+{
+    char lower[256];
+    size_t i;
+
+    if (n > sizeof(lower))
+        n = sizeof(lower);
+    for (i = 0; i < n; i++)
+        lower[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] - 'A' + 'a') : name[i];
+    lua_pushlstring(L, lower, n);
+}
+
+static int is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Sets t[name] for one header line, the table being on top of the stack; a name that
+ * comes again is joined by a comma, as HTTP has it. */
+static void add_header(lua_State *L, const char *line, size_t n)
+{
+    const char *colon = memchr(line, ':', n);
+    const char *value;
+    const char *end = line + n;
+
+    if (colon == NULL || colon == line)
+        return;
+    for (value = colon + 1; value < end && is_space(*value); value++)
+        ;
+    while (end > value && is_space(end[-1]))
+        end--;
+    push_lower(L, line, (size_t)(colon - line));
+    lua_pushvalue(L, -1);
+    lua_rawget(L, -3);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        lua_pushlstring(L, value, (size_t)(end - value));
+    } else {
+        lua_pushliteral(L, ", ");
+        lua_pushlstring(L, value, (size_t)(end - value));
+        lua_concat(L, 3);
+    }
+    lua_rawset(L, -3);
+}
+
+static void push_headers(lua_State *L, const char *text, size_t n)
+{
+    const char *end = text + n;
+
+    lua_createtable(L, 0, 8);
+    while (text < end) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        const char *next = newline != NULL ? newline + 1 : end;
+
+        add_header(L, text, (size_t)(next - text));
+        text = next;
+    }
+}
+
+static void push_failure(lua_State *L, const struct ce_outcome *o)
+{
+    lua_createtable(L, 0, 8);
+    lua_pushstring(L, o->kind);
+    lua_setfield(L, -2, "kind");
+    lua_pushstring(L, o->message);
+    lua_setfield(L, -2, "message");
+    lua_pushstring(L, o->phase);
+    lua_setfield(L, -2, "phase");
+    lua_pushboolean(L, o->sent);
+    lua_setfield(L, -2, "sent");
+    lua_pushinteger(L, o->code);
+    lua_setfield(L, -2, "code");
+    if (o->status != 0) {
+        lua_pushinteger(L, (lua_Integer)o->status);
+        lua_setfield(L, -2, "status");
+    }
+}
+
+/* transfer:result() -> status, body, headers, seconds, reused when a whole answer came
+ *                   -> nil, {kind, message, phase, sent, code, status} otherwise.
+ * headers is a table with lower-case names.  May be called once more; the strings
+ * are Lua's. */
+static int transfer_result(lua_State *L)
+{
+    struct ce_transfer *t = check_transfer(L, 1)->transfer;
+    struct ce_outcome o;
+
+    ce_transfer_outcome(t, &o);
+    if (o.kind != NULL) {
+        lua_pushnil(L);
+        push_failure(L, &o);
+        return 2;
+    }
+    lua_pushinteger(L, (lua_Integer)o.status);
+    lua_pushlstring(L, o.body, o.body_len);
+    push_headers(L, o.headers, o.headers_len);
+    lua_pushnumber(L, o.seconds);
+    lua_pushboolean(L, o.reused);
+    return 5;
+}
+
+/* ---- the rest ------------------------------------------------------------- */
+
+/* clock() -> seconds of a clock that only goes forward */
+static int core_clock(lua_State *L)
+{
+    lua_pushnumber(L, ce_clock_seconds());
+    return 1;
+}
+
+/* sleep(seconds): at most that long; a signal ends it, so that Lua gets its turn */
+static int core_sleep(lua_State *L)
+{
+    double seconds = luaL_checknumber(L, 1);
+    struct timespec ts;
+
+    if (!(seconds > 0.0))
+        return 0;
+    ts.tv_sec = (time_t)seconds;
+    ts.tv_nsec = (long)((seconds - floor(seconds)) * 1e9);
+    (void)nanosleep(&ts, NULL);
+    return 0;
+}
+
+/* library() -> {version, tls, http2, async_dns, quick_exit}: libcurl as it runs */
+static int core_library(lua_State *L)
+{
+    struct ce_library library;
+
+    ce_library_get(&library);
+    lua_newtable(L);
+    lua_pushstring(L, library.version);
+    lua_setfield(L, -2, "version");
+    lua_pushstring(L, library.tls);
+    lua_setfield(L, -2, "tls");
+    lua_pushboolean(L, library.http2);
+    lua_setfield(L, -2, "http2");
+    lua_pushboolean(L, library.async_dns);
+    lua_setfield(L, -2, "async_dns");
+    lua_pushboolean(L, library.quick_exit);
+    lua_setfield(L, -2, "quick_exit");
+    return 1;
+}
+
+int ce_open_engine(lua_State *L)
+{
+    static const luaL_Reg functions[] = { { "open", engine_open }, { "settings", settings_new }, { "clock", core_clock },
+                                          { "sleep", core_sleep }, { "library", core_library },  { NULL, NULL } };
+    static const luaL_Reg none[] = { { NULL, NULL } };
+    static const luaL_Reg settings_meta[] = { { "__gc", settings_gc }, { NULL, NULL } };
+    static const luaL_Reg engine_methods[] = { { "start", engine_start },       { "drive", engine_drive },
+                                               { "step", engine_step },         { "finished", engine_finished },
+                                               { "pollfd", engine_pollfd },     { "events", engine_events },
+                                               { "timeout", engine_timeout },   { "running", engine_running },
+                                               { "trust", engine_trust },       { "alive", engine_alive },
+                                               { "close", engine_close },       { NULL, NULL } };
+    static const luaL_Reg engine_meta[] = { { "__gc", engine_close }, { "__close", engine_close }, { NULL, NULL } };
+    static const luaL_Reg transfer_methods[] = { { "done", transfer_done },     { "id", transfer_id },
+                                                 { "result", transfer_result }, { "close", transfer_close },
+                                                 { NULL, NULL } };
+    static const luaL_Reg transfer_meta[] = { { "__gc", transfer_close }, { "__close", transfer_close }, { NULL, NULL } };
+
+    ce_newclass(L, SETTINGS, none, settings_meta);
+    ce_newclass(L, ENGINE, engine_methods, engine_meta);
+    ce_newclass(L, TRANSFER, transfer_methods, transfer_meta);
+    lua_newtable(L);
+    ce_setfuncs(L, functions);
+    return 1;
+}

@@ -1,0 +1,159 @@
+/* lurl.c -- URL building for Lua: core.url.
+ *
+ * Checks arguments and makes strings.  Knows no parameter names. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lcompat.h"
+#include "url.h"
+
+/* A ce_buf that Lua collects: an error thrown half-way frees it. */
+static struct ce_buf *new_buf(lua_State *L)
+{
+    struct ce_buf *b = ce_newuserdata(L, sizeof(*b));
+
+    ce_buf_init(b, CE_URL_MAX);
+    ce_setclass(L, "celements.UrlBuffer");
+    return b;
+}
+
+static int buf_gc(lua_State *L)
+{
+    ce_buf_wipe(luaL_checkudata(L, 1, "celements.UrlBuffer"));
+    return 0;
+}
+
+static int push_buf(lua_State *L, struct ce_buf *b)
+{
+    lua_pushlstring(L, b->data != NULL ? b->data : "", b->len);
+    ce_buf_wipe(b);
+    return 1;
+}
+
+static void check(lua_State *L, int rc)
+{
+    if (rc == CE_ETOOBIG)
+        luaL_error(L, "celements: a URL of more than %d bytes", (int)CE_URL_MAX);
+    if (rc != CE_OK)
+        luaL_error(L, "celements: out of memory");
+}
+
+/* escape(text) -> text: percent-encoded, a space as %20. */
+static int url_escape(lua_State *L)
+{
+    size_t n;
+    const char *text = luaL_checklstring(L, 1, &n);
+    struct ce_buf *out = new_buf(L);
+
+    check(L, ce_url_escape(out, text, n));
+    return push_buf(L, out);
+}
+
+/* An id as Lua has it: an integer, a float that is one, or text.  Never "12345.0",
+ * never "1e+15" (N7). */
+static const char *segment_text(lua_State *L, int index, size_t *n, char *scratch, size_t size)
+{
+    lua_Number number;
+
+    if (lua_type(L, index) == LUA_TSTRING)
+        return lua_tolstring(L, index, n);
+    if (lua_type(L, index) != LUA_TNUMBER) {
+        luaL_argerror(L, index, lua_pushfstring(L, "a path segment is a string or an integer, not a %s", luaL_typename(L, index)));
+        return NULL;
+    }
+#if CE_HAS_INTEGERS
+    if (lua_isinteger(L, index)) {
+        *n = (size_t)snprintf(scratch, size, LUA_INTEGER_FMT, lua_tointeger(L, index));
+        return scratch;
+    }
+#endif
+    number = lua_tonumber(L, index);
+    if (!(number >= -9007199254740992.0 && number <= 9007199254740992.0) || floor(number) != number)
+        luaL_argerror(L, index, "a number in a path has to be a whole one, at most 2^53");
+    *n = (size_t)snprintf(scratch, size, "%.0f", number);
+    return scratch;
+}
+
+/* path(segment, ...) -> text: "/instances/12345", each segment encoded. */
+static int url_path(lua_State *L)
+{
+    int count = lua_gettop(L);
+    char scratch[64];
+    struct ce_buf *out;
+    int i;
+
+    luaL_argcheck(L, count > 0, 1, "a path has at least one segment");
+    out = new_buf(L);
+    for (i = 1; i <= count; i++) {
+        size_t n;
+        const char *text = segment_text(L, i, &n, scratch, sizeof(scratch));
+
+        luaL_argcheck(L, n != 0, i, "a path segment may not be empty");
+        check(L, ce_buf_add(out, "/", 1));
+        check(L, ce_url_segment(out, text, n));
+    }
+    return push_buf(L, out);
+}
+
+/* query(pairs, n) -> text: pairs[1..n] are name, value, name, value, ...; all strings. */
+static int url_query(lua_State *L)
+{
+    int count = (int)luaL_checkinteger(L, 2);
+    struct ce_buf *out;
+    int i;
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    out = new_buf(L);
+    for (i = 1; i <= count; i++) {
+        size_t n;
+        const char *text;
+
+        lua_rawgeti(L, 1, i);
+        text = lua_tolstring(L, -1, &n);
+        if (text == NULL)
+            return luaL_error(L, "celements: a query is made of strings");
+        if (i > 1)
+            check(L, ce_buf_add(out, i % 2 == 1 ? "&" : "=", 1));
+        check(L, ce_url_escape(out, text, n));
+        lua_pop(L, 1);
+    }
+    return push_buf(L, out);
+}
+
+/* path_ok(text) -> boolean: may this stand behind a base URL as it is? */
+static int url_path_ok(lua_State *L)
+{
+    size_t n;
+    const char *text = luaL_checklstring(L, 1, &n);
+
+    lua_pushboolean(L, ce_url_path_ok(text, n));
+    return 1;
+}
+
+/* control(text) -> position of the first control character, 1-based, or nil. */
+static int url_control(lua_State *L)
+{
+    size_t n;
+    const char *text = luaL_checklstring(L, 1, &n);
+    size_t at = ce_text_control(text, n);
+
+    if (at == n)
+        lua_pushnil(L);
+    else
+        lua_pushinteger(L, (lua_Integer)at + 1);
+    return 1;
+}
+
+int ce_open_url(lua_State *L)
+{
+    static const luaL_Reg functions[] = { { "escape", url_escape },   { "path", url_path },       { "query", url_query },
+                                          { "path_ok", url_path_ok }, { "control", url_control }, { NULL, NULL } };
+    static const luaL_Reg none[] = { { NULL, NULL } };
+    static const luaL_Reg metamethods[] = { { "__gc", buf_gc }, { NULL, NULL } };
+
+    ce_newclass(L, "celements.UrlBuffer", none, metamethods);
+    lua_newtable(L);
+    ce_setfuncs(L, functions);
+    return 1;
+}
