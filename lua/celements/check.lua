@@ -1,0 +1,94 @@
+--- Checking what a programmer hands in: types, names, nearest names.
+-- Raises strings at the caller's line.  Pure.  Knows none of the names itself.
+
+local M = {}
+
+-- The number of single-letter changes between two short words.
+local function distance(a, b)
+  local row = {}
+  for j = 0, #b do
+    row[j] = j
+  end
+  for i = 1, #a do
+    local diagonal = row[0]
+    row[0] = i
+    for j = 1, #b do
+      local cost = a:byte(i) == b:byte(j) and 0 or 1
+      local best = math.min(row[j] + 1, row[j - 1] + 1, diagonal + cost)
+      diagonal, row[j] = row[j], best
+    end
+  end
+  return row[#b]
+end
+
+--- The known name that was probably meant.
+---@param name string
+---@param known table<string, any>  the names are the keys
+---@return string?
+function M.nearest(name, known)
+  local best, best_distance
+  local plain = name:lower():gsub("[_%-%.]", "")
+  for candidate in pairs(known) do
+    local d = distance(plain, (candidate:lower():gsub("[_%-%.]", "")))
+    if not best or d < best_distance or (d == best_distance and candidate < best) then
+      best, best_distance = candidate, d
+    end
+  end
+  if best and best_distance <= math.max(2, math.floor(#plain / 3)) then
+    return best
+  end
+end
+
+--- Raise for a name that is not known, with the nearest that is.
+---@param name any
+---@param known table<string, any>
+---@param what string  "option", "parameter"
+---@param level integer  as for error()
+function M.unknown(name, known, what, level)
+  local nearest = type(name) == "string" and M.nearest(name, known)
+  error(("unknown %s '%s'%s"):format(what, tostring(name), nearest and (", did you mean '" .. nearest .. "'?") or ""), level + 1)
+end
+
+--- Raise unless the value is of one of the types.
+---@param value any
+---@param types string  "string", "string or table"
+---@param name string
+---@param level integer  as for error()
+function M.type(value, types, name, level)
+  local got = type(value)
+  for wanted in types:gmatch("%a+") do
+    if wanted == got then
+      return
+    end
+  end
+  error(("%s has to be a %s, not a %s"):format(name, types, got), level + 1)
+end
+
+--- Raise unless the value is a table.
+---@param value any
+---@param name string
+---@param level integer
+function M.table(value, name, level)
+  return M.type(value, "table", name, level + 1)
+end
+
+--- What makes a text unfit for a header or a credential, if anything.  Never quotes it.
+---@param text string
+---@return string? problem
+function M.credential_problem(text)
+  local at = text:find("%c")
+  if at then
+    local what = text:find("^[\r\n]", at) and "a line break" or "a control character"
+    return ("holds %s at position %d of %d; copy it again without"):format(what, at, #text)
+  end
+  -- U+2018, U+2019, U+201C, U+201D: what a word processor makes of quotes.
+  at = text:find("\226\128[\152\153\156\157]")
+  if at then
+    return ("holds a curly quote at position %d; it was copied from formatted text, use the plain value"):format(at)
+  end
+  if text:find("^%s") or text:find("%s$") then
+    return "has a space at its start or end; copy it again without"
+  end
+end
+
+return M

@@ -1,0 +1,376 @@
+--- A client: where the platform is, the secrets, and the one door to it.
+-- Owns the secrets of a connection to the platform and shows none of them.  What can
+-- be asked of the platform is added by celements.oauth and celements.instance.
+
+local check = require "celements.check"
+local core = require "celements.core"
+local errors = require "celements.error"
+local json = require "celements.json"
+local options_reader = require "celements.options"
+local request = require "celements.request"
+local version = require "celements.version"
+local wait = require "celements.wait"
+
+---@class celements.Client
+local client = {}
+
+local client_mt = { __name = "celements.Client", __index = client, __metatable = "celements.Client" }
+
+-- The inside of each client, out of reach of pairs() and of debuggers that print tables.
+local inside = setmetatable({}, { __mode = "k" })
+
+-- What any call can be given besides its parameters, and what request() takes more.
+local CALL_OPTIONS = { headers = true, timeout = true, retries = true, element_token = true }
+local REQUEST_OPTIONS = { query = true, json = true }
+for name in pairs(CALL_OPTIONS) do
+  REQUEST_OPTIONS[name] = true
+end
+
+local NO_OPTIONS = {}
+
+local DEFAULT_TIMEOUT = 60
+
+function client_mt:__tostring()
+  local state = inside[self]
+  return ("celements.Client (%s%s)"):format(state.place.base_url, state.letters == "" and ", without secrets" or "")
+end
+
+local function default_user_agent()
+  local runtime = rawget(_G, "jit") and "LuaJIT" or _VERSION:gsub(" ", "/")
+  return ("celements/%s %s libcurl/%s"):format(version, runtime, core.engine.library().version)
+end
+
+-- "Name: value" lines of a table of headers.  Ours, which are made in C, are refused.
+local function header_lines(headers, level)
+  local lines = {}
+  for name, value in pairs(headers) do
+    check.type(name, "string", "a header's name", level + 1)
+    check.type(value, "string or number", "the header " .. name, level + 1)
+    value = tostring(value)
+    if name:find("[^%w!#$%%&'*+.^_`|~-]") or name == "" then
+      error("a header's name has characters that do not belong there", level + 1)
+    elseif name:lower() == "authorization" then
+      error("the Authorization header is made from user_secret and org_secret", level + 1)
+    elseif core.url.control(value) then
+      error(("the header %s holds a control character"):format(name), level + 1)
+    end
+    lines[#lines + 1] = name .. ": " .. value
+  end
+  table.sort(lines)
+  return lines
+end
+
+local last_settings_id = 0
+
+-- Organization secrets are 32 hex digits in all samples; user secrets are base64.
+local function look_swapped(user, org)
+  return user and org and user:find("^%x+$") and #user == 32 and not org:find("^%x+$") or false
+end
+
+local function new_state(options, level)
+  local user = options.user_secret and core.secret.new(options.user_secret)
+  local org = options.org_secret and core.secret.new(options.org_secret)
+  local proxy = options.proxy
+  if proxy == nil and options.loopback then
+    proxy = "" -- a proxy's loopback is not ours
+  end
+  last_settings_id = last_settings_id + 1
+  local state = {
+    waiter = options.waiter,
+    on_response = options.on_response,
+    timeout = options.timeout,
+    retries = options.retries,
+    lines = options.headers and header_lines(options.headers, level + 1),
+    letters = user and org and "uo" or "",
+    secrets = { user, org },
+    missing = {},
+    settings = core.engine.settings {
+      id = last_settings_id,
+      base_url = options.base_url,
+      user = user,
+      organization = org,
+      user_agent = options.user_agent or default_user_agent(),
+      ca_file = options.ca_file,
+      proxy = proxy,
+      http2 = options.http_version == "2",
+      allow_http = options.base_url:find("^http:") ~= nil,
+      connect_timeout = options.connect_timeout,
+      max_body = options.max_body,
+    },
+    place = {
+      base_url = options.base_url,
+      ca_file = options.ca_file,
+      swapped = look_swapped(options.user_secret, options.org_secret),
+      trust = function()
+        local engine = wait.engine()
+        return engine and engine:trust()
+      end,
+    },
+  }
+  if not user and org then
+    state.secrets = { org }
+  end
+  for _, name in ipairs { "org_secret", "user_secret" } do
+    if not options[name] then
+      state.missing[#state.missing + 1] = name
+    end
+  end
+  return state
+end
+
+local M = {}
+
+--- Make a client out of options, or tell what is wrong with the environment.
+---@param options table?
+---@param level integer  whose line a raised error names
+---@return celements.Client?
+---@return celements.Error?
+function M.build(options, level)
+  local complete, problem = options_reader.read(options, level + 1)
+  if not complete then
+    return nil, errors.new { kind = "config", message = problem, outcome = "not_sent" }
+  end
+  local _, waiter_problem = wait.find(complete.waiter)
+  if waiter_problem then
+    error(waiter_problem, level + 1)
+  end
+  local self = setmetatable({}, client_mt)
+  inside[self] = new_state(complete, level + 1)
+  return self
+end
+
+--- A client for one account of the platform.  Options win over the environment
+-- (CELEMENTS_BASE_URL, CELEMENTS_USER_SECRET, CELEMENTS_ORG_SECRET, CELEMENTS_TIMEOUT).
+-- Opens no connection.  Raises for an option that cannot be used.
+---@param options? celements.Options
+---@return celements.Client
+function M.new(options)
+  local self, err = M.build(options, 2)
+  if not self then
+    error(err.message, 2)
+  end
+  return self
+end
+
+--- Which of the two secrets this client lacks; sorted names.
+---@param self celements.Client
+---@return string[]
+function M.missing_secrets(self)
+  return inside[self].missing
+end
+
+local function text_value(value)
+  if value == true then
+    return "true"
+  elseif value == false then
+    return "false"
+  elseif type(value) == "number" then
+    return value % 1 == 0 and ("%.0f"):format(value) or ("%.14g"):format(value)
+  end
+  return value
+end
+
+local function add_pair(out, name, value, level)
+  check.type(value, "string or number or boolean", "the query parameter " .. tostring(name), level + 1)
+  out[#out + 1] = name
+  out[#out + 1] = text_value(value)
+end
+
+local function add_parameter(out, name, value, level)
+  check.type(name, "string", "a query parameter's name", level + 1)
+  if type(value) == "table" then
+    for _, each in ipairs(value) do
+      add_pair(out, name, each, level + 1)
+    end
+  else
+    add_pair(out, name, value, level + 1)
+  end
+end
+
+-- A query as a flat list of names and values: from a list of pairs in its order, from
+-- a table in the order of the alphabet, so that equal calls give equal bytes.
+local function flat_query(query, level)
+  check.table(query, "query", level + 1)
+  local out = {}
+  if query[1] ~= nil then
+    for _, pair in ipairs(query) do
+      check.table(pair, "each pair of a query list", level + 1)
+      add_parameter(out, pair[1], pair[2], level + 1)
+    end
+    return out
+  end
+  local names = {}
+  for name in pairs(query) do
+    check.type(name, "string", "a query parameter's name", level + 1)
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    add_parameter(out, name, query[name], level + 1)
+  end
+  return out
+end
+
+local METHODS = { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true }
+
+-- Raises unless options (a table) holds nothing but known names of the right types.
+local function check_options(options, level, known)
+  known = known or CALL_OPTIONS
+  check.table(options, "the options", level + 1)
+  for name in pairs(options) do
+    if not known[name] then
+      check.unknown(name, known, "option", level + 1)
+    end
+  end
+  if options.timeout ~= nil then
+    check.type(options.timeout, "number", "timeout", level + 1)
+    if not (options.timeout > 0 and options.timeout < math.huge) then
+      error("timeout has to be a number of seconds above 0", level + 1)
+    end
+  end
+  if options.retries ~= nil then
+    check.type(options.retries, "number", "retries", level + 1)
+  end
+  if options.element_token ~= nil then
+    check.type(options.element_token, "string", "element_token", level + 1)
+    local problem = check.credential_problem(options.element_token)
+    if problem then
+      error("element_token " .. problem, level + 1)
+    end
+  end
+end
+
+-- The instance's token goes with the user secret alone to its resources, and with both
+-- to /instances/... (contract section 2).
+local function letters_for(path)
+  return path:find("^/instances") and "uoe" or "ue"
+end
+
+local function merged_lines(own, headers, level)
+  if not headers then
+    return own
+  end
+  check.table(headers, "headers", level + 1)
+  local lines, named = header_lines(headers, level + 1), {}
+  for _, line in ipairs(lines) do
+    named[line:match("^[^:]+"):lower()] = true
+  end
+  for _, line in ipairs(own or {}) do
+    if not named[line:match("^[^:]+"):lower()] then
+      lines[#lines + 1] = line
+    end
+  end
+  return lines
+end
+
+-- The options of one call, over those of the client.
+local function complete(state, call, options, level)
+  options = options or NO_OPTIONS
+  call.letters = call.letters or state.letters
+  call.lines = merged_lines(state.lines, options.headers, level + 1)
+  call.timeout = options.timeout or state.timeout or call.timeout or DEFAULT_TIMEOUT
+  call.retries = options.retries or state.retries
+  if options.element_token then
+    call.letters, call.element = letters_for(call.path), core.secret.new(options.element_token)
+  end
+end
+
+-- What the platform shows in place of a secret; sent back, it might become the secret.
+local MASK = '"********"'
+
+local function find_mask(value, path)
+  if type(value) ~= "table" then
+    return '"' .. tostring(value) .. '"' == MASK and path or nil
+  end
+  for name, inner in pairs(value) do
+    local step = type(name) == "number" and ("[%d]"):format(name) or (path ~= "" and "." or "") .. name
+    local found = find_mask(inner, path .. step)
+    if found then
+      return found
+    end
+  end
+end
+
+local function encode(call)
+  local body, err = json.encode(call.json)
+  if body and body:find(MASK, 1, true) then
+    local path = find_mask(call.json, "")
+    err = path and errors.new {
+      kind = "config",
+      message = ("%s is the mask ******** that the platform shows for a secret"):format(path),
+      hint = "leave it out to keep what is there, or give the real value",
+    }
+  end
+  if err then
+    err.outcome, err.method, err.path, err.attempts = "not_sent", call.method, call.path, 0
+    return err
+  end
+  call.body = body
+end
+
+-- The platform says of some lists that are empty: 404 "No instances found" (contract 5).
+local function is_empty_list(call, err)
+  return call.empty and err.status == 404 and err.message:find("^No .* found%.?$") ~= nil
+end
+
+--- The door itself, for the modules that add methods to a client.
+-- call: method, path, and where there are any query (flat list of names and values),
+-- json, timeout (when neither options nor client name one), letters and element (the
+-- secrets to send), empty = true where 404 "No ... found" is an empty list.  It is
+-- taken over.  options are the caller's own, checked by check_options.
+---@param self celements.Client
+---@param call table
+---@param options table?
+---@param level integer
+---@return any?, table
+function M.send(self, call, options, level)
+  local state = inside[self]
+  complete(state, call, options, level + 1)
+  if call.query then
+    call.query_text = core.url.query(call.query, #call.query)
+  end
+  if call.json ~= nil then
+    local err = encode(call)
+    if err then
+      return nil, err
+    end
+  end
+  local result, info = request.perform(state, call)
+  if result == nil and is_empty_list(call, info) then
+    return json.array {}, { status = 404, request_id = info.request_id, headers = {}, attempts = info.attempts }
+  end
+  return result, info
+end
+
+--- Send any request to the platform: the one door that all other functions use.
+-- Yields in event loops, blocks elsewhere.  GET, HEAD and DELETE are tried again where
+-- that helps; POST, PUT and PATCH only when certainly nothing was sent.
+---@param method string  "GET", "HEAD", "POST", "PUT", "PATCH" or "DELETE"
+---@param path string  below the base URL, made by celements.path()
+---@param options? {query?: table, json?: any, headers?: table<string, string>, timeout?: number, retries?: integer, element_token?: string}  element_token: an instance's token, for a call to its resources
+---@return any? result  the decoded answer; true for an empty one
+---@return celements.Info info  or celements.Error when result is nil
+function client:request(method, path, options)
+  check.type(method, "string", "the method", 2)
+  check.type(path, "string", "the path", 2)
+  method = method:upper()
+  if not METHODS[method] then
+    error("the method has to be one of DELETE, GET, HEAD, PATCH, POST and PUT", 2)
+  elseif not core.url.path_ok(path) then
+    error("the path has to start with '/' and be percent-encoded; celements.path('instances', id) makes one", 2)
+  end
+  local call = { method = method, path = path }
+  if options ~= nil then
+    check_options(options, 2, REQUEST_OPTIONS)
+    call.query = options.query and flat_query(options.query, 2)
+    call.json = options.json
+  end
+  local result, info = M.send(self, call, options, 2)
+  return result, info
+end
+
+M.methods = client
+M.check_options = check_options
+M.flat_query = flat_query
+
+return M

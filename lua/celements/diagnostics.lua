@@ -1,0 +1,67 @@
+--- What this installation is made of, for a support ticket.  No secrets, no network.
+
+local base_url = require "celements.base_url"
+local core = require "celements.core"
+local version = require "celements.version"
+local wait = require "celements.wait"
+
+local M = {}
+
+local report_mt = { __name = "celements.Diagnostics" }
+
+function report_mt:__tostring()
+  local lines = {
+    "celements " .. self.celements .. " on " .. self.lua,
+    ("libcurl %s (%s%s)"):format(self.libcurl.version, self.libcurl.tls, self.libcurl.http2 and ", HTTP/2" or ""),
+    "lua-cjson " .. self.cjson.version .. (self.cjson.path and " from " .. self.cjson.path or ""),
+    ("trust store: %s%s: %s"):format(self.trust.kind, self.trust.path and " " .. self.trust.path or "", self.trust.why),
+    "base URL: " .. self.base_url,
+    "secrets in the environment: user " .. self.user_secret .. ", organization " .. self.org_secret,
+    "proxy in the environment: " .. (self.proxy or "none"),
+  }
+  if not self.libcurl.quick_exit then
+    lines[#lines + 1] = "this libcurl is older than 7.87: a slow name server can hold a call past its timeout"
+  end
+  return table.concat(lines, "\n")
+end
+
+local function set_or_not(name)
+  local value = os.getenv(name)
+  return value and value ~= "" and "set" or "not set"
+end
+
+-- Without the password that may stand in it.
+local function proxy()
+  for _, name in ipairs { "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY" } do
+    local value = os.getenv(name)
+    if value and value ~= "" then
+      return (value:gsub("^(%a[%w+.-]*://)[^/@]*@", "%1[redacted]@"):gsub("^[^/@]*@", "[redacted]@")) .. " (" .. name .. ")"
+    end
+  end
+end
+
+local function cjson()
+  local cjson_module = require "cjson"
+  local path = package.searchpath and package.searchpath("cjson", package.cpath) or nil
+  return { version = tostring(cjson_module._VERSION or "of unknown version"), path = path }
+end
+
+--- Versions, paths and settings as they are found; tostring() of it is readable.
+---@return celements.Diagnostics
+function M.collect()
+  local engine = assert(wait.engine())
+  local configured = os.getenv "CELEMENTS_BASE_URL"
+  return setmetatable({
+    celements = version,
+    lua = rawget(_G, "jit") and rawget(_G, "jit").version or _VERSION,
+    libcurl = core.engine.library(),
+    cjson = cjson(),
+    trust = engine:trust(),
+    base_url = configured and configured ~= "" and (base_url.normalise(configured, true) or "not usable") or base_url.DEFAULT,
+    user_secret = set_or_not "CELEMENTS_USER_SECRET",
+    org_secret = set_or_not "CELEMENTS_ORG_SECRET",
+    proxy = proxy(),
+  }, report_mt)
+end
+
+return M

@@ -1,0 +1,130 @@
+--- From a failed attempt to the error the caller gets.
+-- Names the kind, tells the outcome, redacts every text.  Sends nothing.
+
+local errors = require "celements.error"
+local hint = require "celements.hint"
+local json = require "celements.json"
+local redact = require "celements.redact"
+local retry = require "celements.retry"
+
+local M = {}
+
+local BODY_BYTES = 200
+
+local BY_STATUS = { [401] = "auth", [403] = "forbidden", [404] = "not_found", [409] = "conflict", [429] = "rate_limit" }
+
+local function kind_of(status)
+  if status >= 500 then
+    return "server"
+  elseif status >= 400 then
+    return BY_STATUS[status] or "invalid"
+  elseif status >= 300 then
+    return "redirect"
+  end
+  return "decode"
+end
+
+-- A gateway that gave up says nothing about what the platform behind it did.
+local function outcome_of(status, from_platform)
+  if status < 300 or status == 504 or (status == 502 and not from_platform) then
+    return "unknown"
+  end
+  return "refused"
+end
+
+local function text_of(value)
+  if type(value) == "string" and value:find("%S") then
+    return value
+  end
+end
+
+local function redirect_message(answer)
+  local target = (answer.headers.location or ""):match("^%a[%w+.-]*://[^/?#@]+") or "another place"
+  return ("the server answers %d and points to %s"):format(answer.status, target)
+end
+
+local function plain_message(answer)
+  local kind = answer.headers["content-type"]
+  if kind and not kind:find("json") then
+    return ("the server answered %d with %s, not with the platform's JSON"):format(answer.status, kind:match("^[^;]+"))
+  end
+  return ("the server answered %d"):format(answer.status)
+end
+
+--- The error for a whole answer that is not a success, or that cannot be read.
+---@param answer {status: integer, body: string, headers: table<string, string>}
+---@param values table  what to redact
+---@param problem? string  why a success cannot be read
+---@return celements.Error
+function M.of_answer(answer, values, problem)
+  local status, headers = answer.status, answer.headers
+  local decoded
+  if #answer.body > 0 then
+    decoded = json.decode_answer(answer.body)
+  end
+  local object = type(decoded) == "table" and decoded or {}
+  local from_platform = text_of(object.message) ~= nil
+  local kind = kind_of(status)
+  local message
+  if problem then
+    message = problem
+  elseif kind == "redirect" then
+    message = redirect_message(answer)
+  else
+    message = text_of(object.message) or plain_message(answer)
+  end
+  local body
+  if type(decoded) == "table" then
+    body = redact.value(decoded, values)
+  elseif #answer.body > 0 then
+    body = redact.text(answer.body:sub(1, BODY_BYTES * 8), values):sub(1, BODY_BYTES)
+  end
+  local provider = text_of(object.providerMessage)
+  return errors.new {
+    kind = kind,
+    message = redact.text(message, values),
+    provider_message = provider and redact.text(provider, values),
+    status = status,
+    request_id = headers["elements-request-id"] or text_of(object.requestId),
+    retry_after = retry.retry_after(headers["retry-after"], os.time()),
+    outcome = outcome_of(status, from_platform),
+    body = body,
+  }
+end
+
+--- The error for an attempt that brought no whole answer.
+---@param failed {kind: string, message: string, phase: string, sent: boolean, status?: integer}
+---@param values table
+---@return celements.Error
+function M.of_transfer(failed, values)
+  return errors.new {
+    kind = failed.kind,
+    message = redact.text(failed.message, values),
+    phase = failed.phase,
+    outcome = failed.sent and "unknown" or "not_sent",
+    status = failed.status,
+  }
+end
+
+--- Complete an error with what the call knows.
+---@param err celements.Error
+---@param call table
+---@param attempts integer
+---@param place table  see celements.hint
+---@return celements.Error
+function M.finish(err, call, attempts, place)
+  err.method, err.path, err.attempts = call.method, call.path, attempts
+  err.hint = err.hint or hint.of(err, place)
+  return err
+end
+
+--- An error of our own making, before anything was sent.
+---@param call table
+---@param kind string
+---@param message string
+---@return celements.Error
+function M.not_sent(call, kind, message)
+  return errors.new { kind = kind, message = message, outcome = "not_sent", method = call.method, path = call.path, attempts = 0 }
+end
+
+return M

@@ -1,0 +1,103 @@
+--- What to do about an error: one sentence for each refusal we can explain.
+-- Pure.  Texts only; nothing here changes what happens.
+
+local M = {}
+
+local function auth(err, place)
+  if err.provider_message then
+    return "the provider refused, not the platform: the user has to connect the account again"
+  end
+  if place.swapped then
+    return "user_secret has the form of an organization secret: the two are probably swapped"
+  end
+  return ("check user_secret and org_secret: they may be swapped, or belong to another region than %s"):format(place.base_url)
+end
+
+local function tls(_, place)
+  if place.ca_file then
+    return ("trust was looked for in ca_file %s; it has to be a readable PEM file with the authority of this server"):format(place.ca_file)
+  end
+  local trust = place.trust and place.trust()
+  if trust and trust.path then
+    return ("trust was looked for in %s (%s); install the package ca-certificates, or set ca_file to a PEM file with the right authority"):format(trust.path, trust.why)
+  end
+  return "no trust store was found; install the package ca-certificates, or set ca_file to a PEM file"
+end
+
+local function timeout(err)
+  if err.phase == "resolve" then
+    return "the name server is slow or does not answer"
+  elseif err.phase == "connect" then
+    return "nothing answers at that address; a firewall may be in between"
+  end
+  return "set a larger timeout if the platform is known to be slow; creating an instance can take half a minute"
+end
+
+local function rate_limit(err)
+  if err.retry_after then
+    return ("try again after %g seconds"):format(err.retry_after)
+  end
+  return "without Retry-After this is a size limit (8 MB a payload, 6 GB a file), and trying again will not help"
+end
+
+local function conflict(err)
+  if err.method == "DELETE" then
+    return "the instance is in use, for example by a formula: remove it there first"
+  end
+end
+
+local function not_found(err)
+  if err.message:find("^No element found") then
+    return "element keys are those of GET /elements, such as hubspot or sfdc; they are case-sensitive"
+  end
+end
+
+local function server(err)
+  if err.provider_message then
+    return "the provider refused or failed; its own words are in provider_message"
+  end
+  return "the platform failed; its support can follow the request id"
+end
+
+local BY_KIND = {
+  auth = auth,
+  tls = tls,
+  timeout = timeout,
+  rate_limit = rate_limit,
+  conflict = conflict,
+  not_found = not_found,
+  server = server,
+  forbidden = function()
+    return "the instance may be disabled, or the provider forbids this to the connected user"
+  end,
+  resolve = function(_, place)
+    return ("check the host in base_url (%s) and this machine's network"):format(place.base_url)
+  end,
+  connect = function(_, place)
+    return ("nothing answers there; check base_url (%s)"):format(place.base_url)
+  end,
+  redirect = function()
+    return "redirects are not followed, since the secrets would travel along; set base_url to the final host"
+  end,
+  too_large = function()
+    return "ask for less at a time, or raise max_body"
+  end,
+  decode = function()
+    return "a proxy or a login page may have answered in the platform's place; check base_url"
+  end,
+}
+
+--- The hint for an error, or nil when there is nothing to add.
+---@param err celements.Error
+---@param place {base_url: string, ca_file?: string, swapped?: boolean, trust?: fun(): table}
+---@return string?
+function M.of(err, place)
+  local hint = BY_KIND[err.kind] and BY_KIND[err.kind](err, place)
+  if err.outcome == "unknown" and err.method ~= "GET" and err.method ~= "HEAD" then
+    local look = "look whether it was done before you send it again"
+    return hint and hint .. "; " .. look or look
+  end
+  return hint
+end
+
+return M

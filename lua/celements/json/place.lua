@@ -1,0 +1,156 @@
+--- Where in a text a fault is, and how to show it to a person.
+-- Lines and columns are counted from 1, columns in characters.  The excerpt is made
+-- of the user's own line, with the values of secrets masked and nothing in it that a
+-- terminal would obey.
+
+local M = {}
+
+local BOM = "\239\187\191"
+local CHARACTER = "[%z\1-\127\192-\255][\128-\191]*"
+local QUOTE = "[\"'`]"
+local CURLY = "\226\128[\152-\159]"
+local WIDTH = 96   -- characters of the line that are shown
+
+local SECRET_WORDS = {
+  "pass", "pwd", "secret", "token", "key", "code", "credential", "auth", "private", "signature", "verifier", "session",
+}
+
+local PLAIN = { ["true"] = true, ["false"] = true, ["null"] = true }
+
+local function names_a_secret(name)
+  name = name:lower()
+  for _, word in ipairs(SECRET_WORDS) do
+    if name:find(word, 1, true) then
+      return true
+    end
+  end
+  return false
+end
+
+local function stars(value)
+  return (value:gsub(CHARACTER, function(char)
+    return char:find("%s") and char or "*"
+  end))
+end
+
+-- The first and last byte of the value at `at`.  It may be broken, so a quote ends
+-- it only where something may follow; in doubt the value is longer.
+local function extent(text, at)
+  local quote = text:match("^" .. QUOTE, at)
+  local curly = not quote and text:match("^" .. CURLY, at)
+  if not quote and not curly then
+    return text:find("^[^,}%]\r\n]*", at)
+  end
+  local first = at + #(quote or curly)
+  local from = first
+  while true do
+    local start, stop = text:find(quote or CURLY, from)
+    if not start then
+      return first, #text
+    end
+    local escaped = #text:sub(1, start - 1):match("\\*$") % 2 == 1
+    if not escaped and (text:find("^%s*[,}%]]", stop + 1) or text:find("^%s*$", stop + 1)
+                        or text:find('^%s*\n%s*"', stop + 1)) then
+      return first, start - 1
+    end
+    from = stop + 1
+  end
+end
+
+-- The text with as many characters in as many lines, and no secret in it.
+local function masked(text)
+  local out, done, pos = {}, 1, 1
+  while true do
+    local colon = text:find("[:=]", pos)
+    if not colon then
+      break
+    end
+    pos = colon + 1
+    local before = text:sub(math.max(done, colon - 200), colon - 1)
+    local name = before:match("([%w_.%-]+)[\"'`\128-\191\226]*%s*$")
+    local value = text:find("%S", pos)
+    if name and value and names_a_secret(name) and text:sub(value, value) ~= "{" then
+      local first, last
+      if text:sub(colon, colon) == "=" then
+        first, last = text:find("^[^&\"%s]*", value)
+      elseif text:sub(value, value) == "[" then
+        first, last = text:find("^[^%]]*", value + 1)
+      else
+        first, last = extent(text, value)
+      end
+      if not PLAIN[text:sub(first, last)] then
+        out[#out + 1] = text:sub(done, first - 1)
+        out[#out + 1] = stars(text:sub(first, last))
+        done = last + 1
+      end
+      pos = math.max(pos, done)
+    end
+  end
+  out[#out + 1] = text:sub(done)
+  return table.concat(out)
+end
+
+-- As a terminal may see it: nothing that it would obey, nothing that is not UTF-8.
+local function shown(char)
+  local lead = char:byte()
+  if lead < 128 then
+    return lead < 32 and " " or lead == 127 and " " or char:sub(1, 1)
+  end
+  local length = lead >= 240 and 4 or lead >= 224 and 3 or 2
+  if #char < length then
+    return "?"
+  end
+  return char:find("^\194[\128-\159]") and " " or char:sub(1, length)
+end
+
+local function characters(line)
+  local list = {}
+  for char in line:gmatch(CHARACTER) do
+    list[#list + 1] = shown(char)
+  end
+  return list
+end
+
+--- Line and column of a byte offset.
+---@param text string
+---@param at integer  1-based; one past the end is allowed
+---@return integer line
+---@return integer column
+function M.of(text, at)
+  local line, start = 1, text:sub(1, 3) == BOM and 4 or 1
+  for newline in text:sub(1, at - 1):gmatch("()\n") do
+    line, start = line + 1, newline + 1
+  end
+  local _, column = text:sub(start, at - 1):gsub("[^\128-\191]", "")
+  return line, column + 1
+end
+
+--- Two lines: the text's line, cut to what fits, and a caret under the column.
+---@param text string
+---@param line integer
+---@param column integer
+---@return string
+function M.excerpt(text, line, column)
+  local source, number = "", 0
+  text = masked(text:sub(1, 3) == BOM and text:sub(4) or text)
+  for content in (text .. "\n"):gmatch("([^\n]*)\n") do
+    number = number + 1
+    if number == line then
+      source = content
+      break
+    end
+  end
+  local list = characters(source)
+  local first, last = 1, #list
+  if #list > WIDTH then
+    first = math.max(1, math.min(column - math.floor(WIDTH * 2 / 3), #list - WIDTH + 1))
+    last = first + WIDTH - 1
+  end
+  local before = first > 1 and "..." or ""
+  local after = last < #list and "..." or ""
+  local gutter = tostring(line) .. " | "
+  return gutter .. before .. table.concat(list, "", first, last) .. after .. "\n"
+      .. (" "):rep(#gutter - 2) .. "| " .. (" "):rep(#before + column - first) .. "^"
+end
+
+return M

@@ -1,0 +1,196 @@
+--- The OAuth calls: where to send the user, and OAuth 1's request token.
+-- Adds oauth_url and oauth_token to celements.Client.  Knows the wire names and
+-- their order; nothing of what the provider does with them.
+
+local check = require "celements.check"
+local client = require "celements.client"
+local core = require "celements.core"
+local errors = require "celements.error"
+local params_of = require "celements.params"
+
+local M = {}
+
+local RENAMES = {
+  api_key = "apiKey",
+  api_secret = "apiSecret",
+  callback_url = "callbackUrl",
+  site_address = "siteAddress",
+  request_token = "requestToken",
+  callback_proxy = "callbackProxy",
+  is_oauth_proxy = "isOauthProxy",
+  oauth_proxy_name = "oauthProxyName",
+  scopes = "scope",
+}
+
+-- Equal calls give equal bytes: these first, the others by name.
+local FIRST = { "apiKey", "apiSecret", "scope", "callbackUrl", "state" }
+local IS_FIRST = {}
+for _, name in ipairs(FIRST) do
+  IS_FIRST[name] = true
+end
+
+-- Ours, never sent.
+local NOT_SENT = { element = true, post = true }
+
+-- Pasted by hand more than any other: a curly quote in them is never meant.
+local PASTED = { apiKey = true, apiSecret = true, scope = true, callbackUrl = true }
+
+-- A list is joined by one space, each item as it is.  In a string a '+' or %20 between
+-- scopes stands for the space: the vendor's page writes contacts-rw+offline.
+local function scope_text(scope, level)
+  if type(scope) == "table" then
+    for _, item in ipairs(scope) do
+      check.type(item, "string", "each scope", level + 1)
+    end
+    return table.concat(scope, " ")
+  end
+  check.type(scope, "string or table", "scope", level + 1)
+  return (scope:gsub("%%20", " "):gsub("+", " "))
+end
+
+local function value_text(value, name, level)
+  check.type(value, "string or number or boolean", name, level + 1)
+  if type(value) == "number" then
+    return value % 1 == 0 and ("%.0f"):format(value) or ("%.14g"):format(value)
+  end
+  return tostring(value)
+end
+
+local function add(flat, name, value, level)
+  if type(value) == "table" and name ~= "scope" then
+    for _, item in ipairs(value) do
+      flat[#flat + 1] = name
+      flat[#flat + 1] = value_text(item, name, level + 1)
+    end
+    return
+  end
+  flat[#flat + 1] = name
+  flat[#flat + 1] = name == "scope" and scope_text(value, level + 1) or value_text(value, name, level + 1)
+end
+
+-- The parameters as a flat list of names and values, in the order of the wire.
+local function flat_list(wire, level)
+  local flat, others = {}, nil
+  for _, name in ipairs(FIRST) do
+    if wire[name] ~= nil then
+      add(flat, name, wire[name], level + 1)
+    end
+  end
+  for name in pairs(wire) do
+    if not IS_FIRST[name] and not NOT_SENT[name] then
+      others = others or {}
+      others[#others + 1] = name
+    end
+  end
+  if others then
+    table.sort(others)
+    for _, name in ipairs(others) do
+      add(flat, name, wire[name], level + 1)
+    end
+  end
+  return flat
+end
+
+-- A line break at the end comes along when a value is read from a file.
+local function tidy(flat)
+  for i = 2, #flat, 2 do
+    if PASTED[flat[i - 1]] and flat[i]:find("[^\32-\126]") then
+      flat[i] = flat[i]:gsub("\r?\n$", "")
+      local problem = check.credential_problem(flat[i])
+      if problem then
+        return errors.new { kind = "config", message = flat[i - 1] .. " " .. problem, outcome = "not_sent" }
+      end
+    end
+  end
+end
+
+local function json_body(flat)
+  local body = {}
+  for i = 1, #flat, 2 do
+    local name = flat[i]
+    if name == "isOauthProxy" then
+      name = "isOAuthProxy" -- the body spells it so (contract 7.2)
+    end
+    local value = flat[i + 1]
+    if body[name] == nil then
+      body[name] = value
+    elseif type(body[name]) == "table" then
+      table.insert(body[name], value)
+    else
+      body[name] = { body[name], value }
+    end
+  end
+  return body
+end
+
+-- The element's key or id as a path segment; nil when there is none.
+local function element_of(value, level)
+  if type(value) == "table" then
+    value = value.key or value.id
+  end
+  if params_of.is_absent(value) then
+    return nil
+  end
+  check.type(value, "string or number", "element", level + 1)
+  return value
+end
+
+local function call(self, params, options, resource, level)
+  local wire = params_of.wire(params, RENAMES, level + 1)
+  if options ~= nil then
+    client.check_options(options, level + 1)
+  end
+  local element = element_of(wire.element, level + 1)
+  local flat = flat_list(wire, level + 1)
+  local err = params_of.incomplete(element and {} or { "element" }, params_of.placeholders(params)) or tidy(flat)
+  if err then
+    return nil, err
+  end
+  local request = { method = "GET", path = core.url.path("elements", element, "oauth", resource), query = flat }
+  if wire.post then
+    request.method, request.query, request.json = "POST", nil, json_body(flat)
+  end
+  local result, info = client.send(self, request, options, level + 1)
+  return result, info
+end
+
+--- What client:oauth_url does; `level` is whose line a raised error names, as for
+-- error() in the function that calls this one.
+function M.url(self, params, options, level)
+  local result, info = call(self, params, options, "url", level + 1)
+  return result, info
+end
+
+--- What client:oauth_token does.
+function M.token(self, params, options, level)
+  if type(params) == "table" and params.post then
+    error("oauth_token has no POST form; leave post out", level + 1)
+  end
+  local result, info = call(self, params, options, "token", level + 1)
+  return result, info
+end
+
+--- Where to send the user: GET /elements/{element}/oauth/url.
+-- Yields in event loops, blocks elsewhere.  Nothing is created; calling again is safe.
+---@param params celements.OauthParams  element, api_key, api_secret, callback_url, scope, state, ...; post = true keeps the secret out of the URL
+---@param options? celements.CallOptions
+---@return {oauthUrl: string, element: string}? answer
+---@return celements.Info info  or celements.Error
+function client.methods:oauth_url(params, options)
+  local result, info = M.url(self, params, options, 2)
+  return result, info
+end
+
+--- OAuth 1.0's request token: GET /elements/{element}/oauth/token.
+-- Keep `secret` until the instance is created; `token` goes into oauth_url as
+-- request_token.  Each call makes a new pair.
+---@param params celements.OauthParams
+---@param options? celements.CallOptions
+---@return {token: string, secret: string}? answer
+---@return celements.Info info  or celements.Error
+function client.methods:oauth_token(params, options)
+  local result, info = M.token(self, params, options, 2)
+  return result, info
+end
+
+return M

@@ -1,0 +1,124 @@
+--- From our names to the wire's, and what is missing before anything is sent.
+-- Pure.  Knows the form of a parameter table, not which calls exist.
+
+local check = require "celements.check"
+local errors = require "celements.error"
+local null = require("celements.json").null
+
+local M = {}
+
+--- A copy with wire names.  Ours and the wire's are both taken; the same parameter in
+-- both raises.  Nested tables keep their names.
+---@param params table
+---@param renames table<string, string>  our name -> the wire's
+---@param level integer  whose line a raised error names
+---@return table
+function M.wire(params, renames, level)
+  check.table(params, "the parameters", level + 1)
+  local out, said = {}, {}
+  for name, value in pairs(params) do
+    check.type(name, "string", "a parameter's name", level + 1)
+    local wire = renames[name] or name
+    if said[wire] then
+      local a, b = said[wire], name
+      if b < a then
+        a, b = b, a
+      end
+      error(("%s and %s are the same parameter; give one of them"):format(a, b), level + 1)
+    end
+    said[wire] = name
+    out[wire] = value
+  end
+  return out
+end
+
+-- `<INSERT_YOUR_KEY>`, `<domain>.example.com`, `https://<YOUR_TENANT>.example.com`:
+-- text of a template, as the vendor's pages have it.  Markup has closing tags.
+local function is_template(text)
+  if text:find("</", 1, true) or text:find("/>", 1, true) then
+    return false
+  end
+  return text:find("^%s*<%s*%a") ~= nil or text:find("<%u[%u%d_. -]*>") ~= nil
+end
+
+local function find_templates(found, value, path)
+  if type(value) == "string" then
+    if is_template(value) then
+      found[#found + 1] = path
+    end
+  elseif type(value) == "table" then
+    for name, inner in pairs(value) do
+      local step = type(name) == "number" and ("[%d]"):format(name) or (path ~= "" and "." or "") .. tostring(name)
+      find_templates(found, inner, path .. step)
+    end
+  end
+end
+
+--- Sorted paths of the values that are still a template's text.
+---@param params table
+---@return string[]
+function M.placeholders(params)
+  local found = {}
+  find_templates(found, params, "")
+  table.sort(found)
+  return found
+end
+
+--- Is nothing given here?
+---@param value any
+---@return boolean
+function M.is_absent(value)
+  return value == nil or value == null or value == ""
+end
+
+local ENV = { user_secret = "CELEMENTS_USER_SECRET", org_secret = "CELEMENTS_ORG_SECRET" }
+
+local function hint_for(missing, placeholders)
+  local hints = {}
+  local settings = {}
+  for _, name in ipairs(missing) do
+    if ENV[name] then
+      settings[#settings + 1] = ENV[name]
+    end
+  end
+  if #settings > 0 then
+    hints[1] = "set " .. table.concat(settings, " and ") .. ", or give the options to celements.new"
+    local ngx = rawget(_G, "ngx")
+    if type(ngx) == "table" and ngx.worker then
+      hints[1] = hints[1] .. "; nginx hides the environment from its workers unless nginx.conf names it, as in `env " .. settings[1] .. ";`"
+    end
+  end
+  if #placeholders > 0 then
+    hints[#hints + 1] = "fill in what stands in <...>"
+  end
+  return #hints > 0 and table.concat(hints, "; ") or nil
+end
+
+--- One error for all that is missing and all that is still a template; nil if nothing.
+---@param missing string[]
+---@param placeholders string[]
+---@return celements.Error?
+function M.incomplete(missing, placeholders)
+  if #missing == 0 and #placeholders == 0 then
+    return nil
+  end
+  table.sort(missing)
+  table.sort(placeholders)
+  local parts = {}
+  if #missing > 0 then
+    parts[#parts + 1] = "missing: " .. table.concat(missing, ", ")
+  end
+  if #placeholders > 0 then
+    parts[#parts + 1] = "still the template's text: " .. table.concat(placeholders, ", ")
+  end
+  return errors.new {
+    kind = "config",
+    message = table.concat(parts, "; "),
+    missing = missing,
+    placeholders = placeholders,
+    outcome = "not_sent",
+    hint = hint_for(missing, placeholders),
+  }
+end
+
+return M

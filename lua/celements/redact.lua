@@ -1,0 +1,98 @@
+--- The door that every text passes on its way into an error (N5).
+-- Collects what a client and a call know to be secret; C does the searching.
+
+local core = require "celements.core"
+
+local M = {}
+
+local is_name = core.secret.is_name
+
+local function add(values, value)
+  if type(value) == "string" and #value > 0 then
+    values[#values + 1] = value
+  end
+end
+
+-- Every text under a name that sounds secret, and all that a provider gave.
+local function collect(values, value, secret, depth)
+  if type(value) == "string" then
+    if secret then
+      add(values, value)
+    end
+  elseif type(value) == "table" and depth < 16 then
+    for name, inner in pairs(value) do
+      local named = type(name) == "string" and (name == "providerData" or is_name(name))
+      collect(values, inner, secret or named, depth + 1)
+    end
+  end
+end
+
+--- All secrets of a client and a call: Secrets and strings.
+---@param secrets table[]  of the client
+---@param call {query?: string[], json?: any, lines?: string[], element?: celements.Secret}
+---@return table
+function M.values(secrets, call)
+  local values = {}
+  for i = 1, #secrets do
+    values[i] = secrets[i]
+  end
+  local query = call.query
+  if query then
+    for i = 1, #query, 2 do
+      if is_name(query[i]) then
+        add(values, query[i + 1])
+      end
+    end
+  end
+  for _, line in ipairs(call.lines or {}) do
+    local name, value = line:match("^([^:]+):%s*(.*)$")
+    if name and is_name(name) then
+      add(values, value)
+    end
+  end
+  values[#values + 1] = call.element
+  collect(values, call.json, false, 0)
+  return values
+end
+
+--- A text without the values, and without what stands behind secret names.
+---@param text string
+---@param values table
+---@return string
+function M.text(text, values)
+  return core.secret.redact(text, values)
+end
+
+--- A decoded answer without them: a copy, secret names hidden whole.
+---@param value any
+---@param values table
+---@return any
+function M.value(value, values)
+  if type(value) == "string" then
+    return core.secret.redact(value, values)
+  elseif type(value) ~= "table" then
+    return value
+  end
+  local copy = {}
+  for name, inner in pairs(value) do
+    local clean = type(name) == "string" and core.secret.redact(name, values) or name
+    if type(name) == "string" and is_name(name) and (type(inner) == "string" or type(inner) == "number") then
+      copy[clean] = M.secret_field(name, inner)
+    else
+      copy[clean] = M.value(inner, values)
+    end
+  end
+  return copy
+end
+
+-- "code" also names what went wrong; the search in text knows the difference.
+function M.secret_field(name, value)
+  local text = tostring(value)
+  local hidden = core.secret.redact(('"%s":"%s"'):format(name, text), {})
+  if hidden == ('"%s":"%s"'):format(name, text) then
+    return value
+  end
+  return "[redacted]"
+end
+
+return M

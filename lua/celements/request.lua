@@ -1,0 +1,151 @@
+--- One call: attempts, the deadline over all of them, the answer.
+-- Everything that goes to the platform passes `perform`.  Knows what may be repeated
+-- (celements.retry) and nothing of elements or instances.
+
+local core = require "celements.core"
+local failure = require "celements.failure"
+local json = require "celements.json"
+local redact = require "celements.redact"
+local retry = require "celements.retry"
+local wait = require "celements.wait"
+
+local M = {}
+
+local clock = core.engine.clock
+
+-- A number in [0, 1) that differs between processes started in the same second.
+local function random()
+  local a, b, c = core.secret.random(3):byte(1, 3)
+  return (a + b * 256 + c * 65536) / 16777216
+end
+
+-- One attempt: the answer, or what failed.
+local function attempt(state, call, waiter, ms)
+  local engine, problem = wait.engine()
+  if not engine then
+    return nil, { kind = "config", message = problem, sent = false }
+  end
+  local transfer
+  transfer, problem = engine:start(state.settings, call.method, call.path, call.query_text, call.body, call.letters, call.lines, ms, call.element)
+  if not transfer then
+    return nil, { kind = "config", message = problem, sent = false }
+  end
+  local done
+  done, problem = waiter.wait(engine, transfer)
+  if not done then
+    transfer:close()
+    return nil, { kind = "network", message = problem, sent = true, phase = "wait" }
+  end
+  local status, body, headers, seconds, reused = transfer:result()
+  transfer:close()
+  if not status then
+    return nil, body
+  end
+  return { status = status, body = body, headers = headers, seconds = seconds, reused = reused }
+end
+
+-- The program's hook sees the attempt.  It may fail; the call goes on, since what was
+-- created on the platform must not be lost to a fault in somebody's logging.
+local function tell(state, call, number, answer, err)
+  local event = {
+    method = call.method,
+    path = redact.text(call.path, state.secrets),
+    attempt = number,
+    status = answer and answer.status or err and err.status,
+    request_id = answer and answer.headers["elements-request-id"],
+    seconds = answer and answer.seconds,
+    reused = answer and answer.reused,
+    kind = err and err.kind,
+  }
+  local fine, problem = pcall(state.on_response, event)
+  return not fine and tostring(problem) or nil
+end
+
+-- A success: the decoded body, or nil and why it cannot be read.
+local function read(answer)
+  if #answer.body == 0 then
+    return true
+  end
+  local value, err = json.decode_answer(answer.body)
+  if value == nil then
+    return nil, "the answer is not JSON: " .. (err.reason or "other") .. (err.line and (" in line %d"):format(err.line) or "")
+  end
+  return value
+end
+
+local function judge(state, call, answer, failed)
+  if answer and answer.status >= 200 and answer.status < 300 then
+    local result, problem = read(answer)
+    if result ~= nil then
+      return result
+    end
+    return nil, failure.of_answer(answer, redact.values(state.secrets, call), problem)
+  elseif answer then
+    return nil, failure.of_answer(answer, redact.values(state.secrets, call))
+  end
+  return nil, failure.of_transfer(failed, redact.values(state.secrets, call)), failed
+end
+
+-- Was a first DELETE lost on its way back?  Then it is gone now, as was asked for.
+local function is_gone(call, err, tried_before)
+  return call.method == "DELETE" and err.status == 404 and tried_before
+end
+
+local function info_of(answer, attempts, started, hook_error)
+  local headers = answer.headers
+  return {
+    status = answer.status,
+    request_id = headers["elements-request-id"],
+    headers = headers,
+    attempts = attempts,
+    seconds = clock() - started,
+    reused = answer.reused,
+    warning = headers["elements-error"],
+    hook_error = hook_error,
+  }
+end
+
+--- Send a call and bring its answer, trying again where that is safe.
+-- Yields where the waiter does, blocks elsewhere.
+---@param state table  a client's inside; see celements.client
+---@param call {method: string, path: string, query?: string[], query_text?: string, json?: any, body?: string, letters: string, element?: celements.Secret, lines?: string[], timeout: number, retries: integer}
+---@return any? result  the decoded answer; true for an empty one
+---@return table info  or celements.Error
+function M.perform(state, call)
+  local waiter, problem = wait.find(state.waiter)
+  if waiter then
+    local may, why = waiter.check()
+    problem = not may and why or nil
+  end
+  if problem then
+    return nil, failure.not_sent(call, "config", problem)
+  end
+  local started = clock()
+  local deadline = started + call.timeout
+  local number, sent_before, hook_error = 0, false, nil
+  while true do
+    number = number + 1
+    local answer, failed = attempt(state, call, waiter, (deadline - clock()) * 1000)
+    local result, err = judge(state, call, answer, failed)
+    if state.on_response then
+      hook_error = tell(state, call, number, answer, err) or hook_error
+    end
+    if result ~= nil then
+      return result, info_of(answer, number, started, hook_error)
+    elseif is_gone(call, err, sent_before) then
+      return true, info_of(answer, number, started, hook_error)
+    end
+    sent_before = sent_before or answer ~= nil or failed.sent
+    local delay
+    if number <= call.retries and err.kind ~= "decode" then
+      delay = retry.delay(number, call.method, answer and err or failed, random())
+    end
+    if not delay or clock() + delay >= deadline then
+      err.hook_error = hook_error
+      return nil, failure.finish(err, call, number, state.place)
+    end
+    waiter.sleep(delay)
+  end
+end
+
+return M

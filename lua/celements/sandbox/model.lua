@@ -1,0 +1,242 @@
+--- The platform as a function: request table in, response table out.
+-- Owns one make-believe account: instances, consents, the log of requests.  Opens no
+-- socket, reads no clock and no random source but those it is given, and shares
+-- nothing with another model, so that any server can host any number of them.
+--
+--     request   method, path, query (raw, nil without "?"), headers (lower-case names), body
+--     response  status, headers, body, and what the host should do wrong (faults.lua):
+--               delay = seconds, hang_up = true | "reset", cut = bytes
+
+local auth = require "celements.sandbox.auth"
+local faults = require "celements.sandbox.faults"
+local instances = require "celements.sandbox.instances"
+local json = require "celements.json"
+local provider = require "celements.sandbox.provider"
+local reply = require "celements.sandbox.reply"
+local router = require "celements.sandbox.router"
+local text = require "celements.sandbox.text"
+
+local API = "/elements/api-v2"
+local LOG_MAX = 1000            -- requests kept; all are counted
+local LOG_BODY_MAX = 64 * 1024
+
+local ROUTES = { "elements", "oauth", "instances", "hub", "provider", "control" }
+
+local OPTIONS = {
+  now = "function", random = "function", user_secret = "string", org_secret = "string", provider_url = "string",
+  faults = "table", empty_lists = "string", refusal_status = "number", oauth_proxies = "table",
+}
+
+-- One for all models: routes hold no state.
+local routes = router.new()
+for _, group in ipairs(ROUTES) do
+  require("celements.sandbox.routes_" .. group)(function(method, pattern, options, handler)
+    routes:add(method, pattern, {
+      who = options.who, body = options.body, page = options.page, handler = handler,
+    })
+  end)
+end
+
+---@class celements.sandbox.Model
+local model = {}
+local model_mt = { __index = model, __name = "celements.sandbox.Model" }
+
+local M = {}
+
+--- Forget everything that happened.
+function model:reset()
+  self.log = { count = 0, requests = {} }
+  self.rules = faults.rules(self.options.faults or {})
+  self.provider = provider.new{ url = self.options.provider_url, now = self.now, random = self.random }
+  self.instances = instances.new{
+    now = self.now, random = self.random, provider = self.provider,
+    oauth_proxies = self.oauth_proxies, refusal_status = self.options.refusal_status or 400,
+  }
+end
+
+--- Replace the rules of the option `faults`.
+---@param list table[]
+---@return boolean? ok
+---@return string? message
+function model:set_faults(list)
+  local rules, message = faults.rules(list)
+  if not rules then
+    return nil, message
+  end
+  self.rules = rules
+  return true
+end
+
+--- Make a model.
+---@param options table  `now`() -> seconds, `random`(n) -> n bytes, `user_secret`, `org_secret`, `provider_url` are required; `faults` (faults.lua), `empty_lists` = "not_found" for 404 instead of [], `refusal_status` (default 400) for what the provider refuses, `oauth_proxies` name -> {api_key, api_secret}
+---@return celements.sandbox.Model
+function M.new(options)
+  for name, value in pairs(options) do
+    if type(value) ~= OPTIONS[name] then
+      error(("sandbox: option %s must be a %s"):format(tostring(name), OPTIONS[name] or "known name"), 2)
+    end
+  end
+  for _, name in ipairs{ "now", "random", "user_secret", "org_secret", "provider_url" } do
+    if options[name] == nil then
+      error("sandbox: option " .. name .. " is required", 2)
+    end
+  end
+  local rules, message = faults.rules(options.faults or {})
+  if not rules then
+    error("sandbox: option faults: " .. message, 2)
+  end
+  local self = setmetatable({
+    options = options, now = options.now, random = options.random,
+    user_secret = options.user_secret, org_secret = options.org_secret,
+    empty_lists = options.empty_lists, oauth_proxies = options.oauth_proxies or {},
+  }, model_mt)
+  self:reset()
+  return self
+end
+
+local function record(self, request)
+  local log = self.log
+  log.count = log.count + 1
+  local headers = {}
+  for name, value in pairs(request.headers) do
+    headers[name] = text.printable(value)
+  end
+  table.insert(log.requests, {
+    method = request.method, path = request.path, query = request.query, headers = headers,
+    body = text.printable(request.body:sub(1, LOG_BODY_MAX)),
+  })
+  if #log.requests > LOG_MAX then
+    table.remove(log.requests, 1)
+  end
+end
+
+-- Does this Accept header allow JSON?
+local function accepts_json(accept)
+  for range in ((accept or "*/*") .. ","):gmatch("%s*(.-)%s*,") do
+    local kind = range:lower():match("^[^;%s]*")
+    local refused = range:find(";%s*q=0%.?0*%s*$")
+    if not refused and (kind == "*/*" or kind == "application/*" or kind == "application/json") then
+      return true
+    end
+  end
+  return false
+end
+
+local function read_body(request)
+  local content_type = (request.headers["content-type"] or ""):lower():match("^%s*([^;%s]*)")
+  if content_type ~= "application/json" then
+    return nil, reply.refuse(415, "Content-Type must be application/json.")
+  end
+  local body = json.decode(request.body)
+  if type(body) ~= "table" or body[1] ~= nil then
+    return nil, reply.refuse(400, "The request body is not a JSON object.")
+  end
+  return body
+end
+
+-- The request against everything that is the same for all calls, then the handler.
+local function dispatch(self, request)
+  local route, params = routes:find(request.method, request.path)
+  if not route then
+    if not params then
+      return reply.refuse(404, "There is nothing at this path.")
+    end
+    local response = reply.refuse(405, ("The method %s is not allowed here."):format(request.method))
+    response.headers.Allow = params
+    return response
+  end
+  local call = { model = self, request = request, params = params, query = text.parse_query(request.query) }
+  if not call.query then
+    return reply.refuse(400, "The query string is not percent-encoded.")
+  end
+  local refused
+  if route.who then
+    call.caller, refused = auth.check(self, request.headers.authorization, route.who)
+  end
+  if not refused and not route.page and not accepts_json(request.headers.accept) then
+    refused = reply.refuse(406, "Only application/json can be answered.")
+  end
+  if not refused and route.body then
+    call.body, refused = read_body(request)
+  end
+  local response = refused or route.handler(call)
+  if call.caller and call.caller.instance then
+    response.headers["Elements-Element-Instance-Id"] = ("%d"):format(call.caller.instance.id)
+  end
+  return response
+end
+
+local function below_api(path)
+  return path:sub(1, #API) == API and path:sub(#API + 1) or path
+end
+
+local function find_fault(self, request)
+  local spec = request.headers["sandbox-fault"]
+  if spec then
+    return faults.parse(spec)
+  end
+  return faults.match(self.rules, request.method, below_api(request.path))
+end
+
+-- Values become JSON, and every answer of the platform carries the request's id.
+local function finish(self, response)
+  local value = response.value
+  if response.body then
+    return response
+  end
+  local request_id = text.hex(self.random(12))
+  response.headers["Elements-Request-Id"] = request_id
+  response.headers["Content-Type"] = "application/json;charset=UTF-8"
+  if value == nil then
+    response.body = ""
+    response.headers["Content-Type"] = nil
+    return response
+  end
+  if response.status >= 400 then
+    value.requestId = request_id
+  end
+  response.body = assert(json.encode(value))
+  return response
+end
+
+local function act(self, request)
+  if request.path:find("^/sandbox/") then
+    return finish(self, dispatch(self, request))
+  end
+  record(self, request)
+  local fault, message = find_fault(self, request)
+  if message then
+    return finish(self, reply.refuse(400, message))
+  end
+  local response
+  if fault and faults.intercepts(fault) then
+    response = faults.instead(fault)
+  else
+    response = dispatch(self, request)
+  end
+  finish(self, response)
+  if fault then
+    faults.spoil(fault, response)
+  end
+  return response
+end
+
+--- Answer a request.  Never raises: a fault of the sandbox itself is a 500 that says so.
+---@param request table
+---@return table response
+function model:handle(request)
+  local ok, response = pcall(act, self, request)
+  if ok then
+    return response
+  end
+  return finish(self, reply.refuse(500, "The sandbox itself failed: " .. text.printable(tostring(response))))
+end
+
+--- The requests received, oldest first (the last thousand), as `GET /sandbox/requests` shows them.
+---@return table[] requests
+---@return integer count  of all there ever were
+function model:requests()
+  return self.log.requests, self.log.count
+end
+
+return M

@@ -1,0 +1,48 @@
+--- Who waits, and on what: the engine of this Lua state and the waiters.
+-- C gives start, step and result; all waiting is Lua (N32).  A waiter is a table with
+-- `name`, `check()` (may this place wait?), `wait(engine, transfer)` and
+-- `sleep(seconds)`.  Knows nothing of HTTP.
+
+local core = require "celements.core"
+
+local M = {}
+
+-- By name: the module, and whether it is at home here.
+local WAITERS = {
+  block = { module = "celements.wait.block" },
+}
+
+--- The waiter of that name, or the one that fits where this code runs.
+---@param name? string
+---@return table? waiter
+---@return string? problem
+function M.find(name)
+  name = name or "block"
+  local known = WAITERS[name]
+  if not known then
+    local names = {}
+    for each in pairs(WAITERS) do
+      names[#names + 1] = '"' .. each .. '"'
+    end
+    table.sort(names)
+    return nil, ("waiter has to be one of %s"):format(table.concat(names, ", "))
+  end
+  return (require(known.module)) -- one value: require gives two on 5.4
+end
+
+local engine
+
+--- The engine of this Lua state and this process, made at the first call: never
+--- before fork, since its connections are not for sharing (N4).
+---@return celements.Engine? engine
+---@return string? problem
+function M.engine()
+  if engine and engine:alive() then
+    return engine
+  end
+  local problem
+  engine, problem = core.engine.open()
+  return engine, problem
+end
+
+return M
