@@ -12,7 +12,7 @@ DEPS_BUILD := gcc libc6-dev pkg-config libcurl4-openssl-dev ca-certificates lua5
 DEPS_DEMO  := lua-socket
 DEPS_TEST  := lua5.1 liblua5.1-0-dev lua5.2 liblua5.2-dev lua5.3 liblua5.3-dev luajit2 libluajit2-5.1-dev \
               lua-busted lua-filesystem lua-check lua-ldoc luarocks clang clang-format valgrind \
-              nginx libnginx-mod-http-lua openssl iproute2 procps
+              nginx libnginx-mod-http-lua openssl curl iproute2 procps
 
 # What pkg-config knows; set these three to build without it.
 LUA_CFLAGS  ?= $(call pkg,--cflags,$(LUA))
@@ -39,15 +39,18 @@ endif
 CORE := buf url auth redact trust poller_epoll poller_poll engine lcore lurl lsecret jsontext ljson lengine
 CORE_OBJS := $(CORE:%=$(OUT)/obj/%.o)
 
+# A module is linked beside the old one and takes its place whole: that may be in use.
+LINK = $(CC) -shared $(CFLAGS) $(VARIANT_CFLAGS) $(LDFLAGS)
+
 all: $(OUT)/celements/core.so $(OUT)/celements/process.so   ## build for one Lua: make LUA=lua5.1
 
 $(OUT)/celements/core.so: $(CORE_OBJS)
 	@mkdir -p $(@D)
-	$(CC) -shared $(CFLAGS) $(VARIANT_CFLAGS) $(LDFLAGS) -o $@ $^ $(CURL_LIBS) -ldl -lpthread
+	$(LINK) -o $@.new $^ $(CURL_LIBS) -ldl -lpthread && mv -f $@.new $@
 
 $(OUT)/celements/process.so: $(OUT)/obj/lprocess.o
 	@mkdir -p $(@D)
-	$(CC) -shared $(CFLAGS) $(VARIANT_CFLAGS) $(LDFLAGS) -o $@ $^
+	$(LINK) -o $@.new $^ && mv -f $@.new $@
 
 $(OUT)/obj/%.o: csrc/%.c Makefile
 	@mkdir -p $(@D)

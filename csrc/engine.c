@@ -44,6 +44,7 @@ struct ce_transfer {
     int repeatable;                    /* libcurl may send it again by itself */
     int offered;                       /* a connection was ready for the request */
     int repeat_refused;                /* libcurl wanted to send it again and was told no */
+    int head_whole;                    /* the empty line after the answer's headers came */
     int too_large;
     long status;
     CURLcode code;
@@ -267,8 +268,12 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *userp)
     struct ce_transfer *t = userp;
 
     n *= size;
-    if (n > 5 && memcmp(bytes, "HTTP/", 5) == 0)
+    if (n > 5 && memcmp(bytes, "HTTP/", 5) == 0) {
         t->answer_headers.len = 0;
+        t->head_whole = 0;
+    }
+    if (n != 0 && (bytes[0] == '\r' || bytes[0] == '\n'))
+        t->head_whole = 1;
     if (ce_buf_add(&t->answer_headers, bytes, n) != CE_OK) {
         t->too_large = 1;
         return 0;
@@ -390,10 +395,11 @@ static CURLcode set_settings(struct ce_transfer *t, const struct ce_settings *s,
     return CURLE_OK;
 }
 
-/* May libcurl send this method again when a kept connection turns out dead? */
+/* May libcurl send this method again when a kept connection turns out dead?  A DELETE
+ * may be repeated, but by the caller, who then knows what a 404 means. */
 static int is_repeatable(const char *method)
 {
-    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 || strcmp(method, "DELETE") == 0;
+    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 }
 
 static CURLcode set_call(struct ce_transfer *t, const struct ce_call *call)
@@ -408,7 +414,7 @@ static CURLcode set_call(struct ce_transfer *t, const struct ce_call *call)
     } else if (strcmp(custom, "HEAD") == 0) {
         SET(CURLOPT_NOBODY, 1L);
         custom = NULL;
-    } else if (!has_body && t->repeatable) {
+    } else if (strcmp(custom, "DELETE") == 0 && !has_body) {
         SET(CURLOPT_HTTPGET, 1L);
     } else {
         SET(CURLOPT_POST, 1L);
@@ -614,6 +620,7 @@ static void transfer_clear(struct ce_transfer *t)
     t->done = 0;
     t->offered = 0;
     t->repeat_refused = 0;
+    t->head_whole = 0;
     t->too_large = 0;
     t->status = 0;
     t->error[0] = '\0';
@@ -728,8 +735,9 @@ static const char *kind_of(const struct ce_transfer *t)
     case CURLE_SSL_INVALIDCERTSTATUS:
         return "tls";
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
         return "config";
+    case CURLE_UNSUPPORTED_PROTOCOL:
+        return t->offered ? "network" : "config";   /* the answer's: it is not HTTP */
     case CURLE_BAD_CONTENT_ENCODING:
         return "decode";
     default:
@@ -760,6 +768,8 @@ static const char *phase_of(const struct ce_transfer *t, int sent)
     if (sent) {
         if (t->answer_headers.len != 0 || t->body.len != 0)
             return "receive";
+        if (t->repeat_refused)
+            return "wait";   /* how much of the body had left, libcurl has forgotten */
         (void)curl_easy_getinfo(t->easy, CURLINFO_SIZE_UPLOAD_T, &up);
         return (size_t)up < t->request_body.len ? "send" : "wait";
     }
@@ -908,6 +918,8 @@ static int harvest(struct ce_engine *e)
             continue;
         (void)curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &t);
         t->code = msg->data.result;
+        if (t->code == CURLE_OK && !t->head_whole)
+            t->code = CURLE_PARTIAL_FILE;   /* libcurl takes half a head for a whole one */
         (void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->status);
         leave_multi(e, t);
         t->done = 1;

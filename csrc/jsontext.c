@@ -5,6 +5,7 @@
 #include "jsontext.h"
 
 #include <limits.h>
+#include <stdint.h>
 #include <string.h>
 
 #define EXACT 9007199254740992ull   /* 2^53: a double holds every integer up to here */
@@ -39,29 +40,51 @@ static size_t utf8_char(const unsigned char *s, size_t n)
     return length;
 }
 
+#define EACH_BYTE(c) (0x0101010101010101ull * (c))
+
+/* Is one of the eight bytes zero? */
+static int has_zero(uint64_t word)
+{
+    return ((word - EACH_BYTE(0x01)) & ~word & EACH_BYTE(0x80)) != 0;
+}
+
 size_t ce_utf8_prefix(const char *text, size_t n)
 {
-    static const unsigned char high_bits[8] = { 128, 128, 128, 128, 128, 128, 128, 128 };
     const unsigned char *s = (const unsigned char *)text;
-    unsigned long long mask, word;
+    uint64_t word;
     size_t i = 0, length;
 
-    memcpy(&mask, high_bits, sizeof(mask));
     while (i < n) {
-        while (n - i >= sizeof(word)) {          /* ASCII, eight at a time */
+        if (n - i >= sizeof(word)) {              /* ASCII, eight at a time */
             memcpy(&word, s + i, sizeof(word));
-            if ((word & mask) != 0)
-                break;
-            i += sizeof(word);
+            if ((word & EACH_BYTE(0x80)) == 0) {
+                i += sizeof(word);
+                continue;
+            }
         }
-        if (i == n)
-            break;
-        length = utf8_char(s + i, n - i);
+        length = s[i] < 0x80 ? 1 : utf8_char(s + i, n - i);
         if (length == 0)
             return i;
         i += length;
     }
     return n;
+}
+
+/* The end of the run of characters from i on that mean only themselves. */
+static size_t skip_plain(const unsigned char *text, size_t i, size_t len)
+{
+    uint64_t word;
+
+    while (len - i >= sizeof(word)) {
+        memcpy(&word, text + i, sizeof(word));
+        if ((word & EACH_BYTE(0x80)) != 0 || has_zero(word & EACH_BYTE(0xE0)) ||
+            has_zero(word ^ EACH_BYTE('"')) || has_zero(word ^ EACH_BYTE('\\')))
+            break;
+        i += sizeof(word);
+    }
+    while (i < len && text[i] >= 0x20 && text[i] < 0x80 && text[i] != '"' && text[i] != '\\')
+        i++;
+    return i;
 }
 
 int ce_json_integer(const char *digits, size_t n, long long *value)
@@ -128,9 +151,12 @@ static enum ce_json_place string(struct ce_json_scan *s)
     const unsigned char *text = (const unsigned char *)s->text;
     size_t i = s->at, length;
 
-    while (i < s->len && text[i] != '"') {
+    for (;;) {
+        i = skip_plain(text, i, s->len);
+        if (i >= s->len || text[i] == '"')
+            break;
         if (text[i] == '\\') {
-            i += 2;
+            i = i + 2 < s->len ? i + 2 : s->len;
             continue;
         }
         if (text[i] < 0x20 && (s->strict || text[i] == 0))

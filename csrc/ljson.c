@@ -236,47 +236,40 @@ struct level {
     const struct level *up;
     int table;
     int depth;
+    int texts;   /* look into every text as well */
 };
 
-static void add_path(lua_State *L, luaL_Buffer *out, const struct level *at, const struct level *last)
+static void add_path(lua_State *L, luaL_Buffer *out, const struct level *at)
 {
     char index[32];
     const char *name;
     size_t n;
     int key = at->table + 2;
 
-    if (at->up != NULL)
-        add_path(L, out, at->up, last);
-    if (at == last)
+    if (at->up == NULL)
         return;
+    add_path(L, out, at->up);
     if (lua_type(L, key) == LUA_TSTRING) {
         name = lua_tolstring(L, key, &n);
-        if (at->up != NULL)
+        if (at->up->up != NULL)
             luaL_addchar(out, '.');
         luaL_addlstring(out, name, ce_utf8_prefix(name, n));
-    } else if (lua_type(L, key) == LUA_TNUMBER) {
+    } else {
         snprintf(index, sizeof(index), "[%.14g]", (double)lua_tonumber(L, key));
         luaL_addstring(out, index);
-    } else {
-        luaL_addstring(out, "[a ");
-        luaL_addstring(out, luaL_typename(L, key));
-        luaL_addchar(out, ']');
     }
 }
 
-/* Pushes "path: why".  The path ends before the key of `last`; NULL: it is whole. */
-static enum outcome refuse(lua_State *L, const struct level *at, const struct level *last, const char *why)
+/* Pushes "path: why"; the path is that of the value which `at` is looking at. */
+static enum outcome refuse(lua_State *L, const struct level *at, const char *why)
 {
     luaL_Buffer out;
 
     luaL_checkstack(L, LUA_MINSTACK, "no room for an error");
     luaL_buffinit(L, &out);
-    if (at != NULL && at->up == NULL && at == last)
+    if (at->up == NULL)
         luaL_addstring(&out, "the value");
-    else if (at != NULL)
-        add_path(L, &out, at, last);
-    else
-        luaL_addstring(&out, "the value");
+    add_path(L, &out, at);
     luaL_addstring(&out, ": ");
     luaL_addstring(&out, why);
     luaL_pushresult(&out);
@@ -327,7 +320,7 @@ static enum outcome check_number(lua_State *L, const struct level *at)
     }
 #endif
     if (number - number != 0.0)
-        return refuse(L, at, NULL, "JSON has no way to write NaN or infinity");
+        return refuse(L, at, "JSON has no way to write NaN or infinity");
     if (number > -PLAIN_LIMIT && number < PLAIN_LIMIT && (double)(long long)number == number)
         return AS_IT_IS;
     if (number >= -EXACT && number <= EXACT && (double)(long long)number == number) {
@@ -335,11 +328,18 @@ static enum outcome check_number(lua_State *L, const struct level *at)
         return replace(L, text, (size_t)n);
     }
     if ((number > EXACT && number < ID_LIMIT) || (number < -EXACT && number > -ID_LIMIT))
-        return refuse(L, at, NULL, "an integer beyond 2^53 may have been rounded already: give it as text");
+        return refuse(L, at, "an integer beyond 2^53 may have been rounded already: give it as text");
     snprintf(text, sizeof(text), "%.*g", DIGITS, number);
     if (strtod(text, NULL) == number)
         return AS_IT_IS;
     return replace_fraction(L, number);
+}
+
+/* Most values need no closer look: numbers, tables and odd types do, texts only
+ * when the level says so. */
+static int is_plain(int type, const struct level *at)
+{
+    return type == LUA_TBOOLEAN || (type == LUA_TSTRING && !at->texts);
 }
 
 static int is_utf8(lua_State *L, int index)
@@ -357,8 +357,8 @@ static enum outcome check(lua_State *L, const struct level *at)
 {
     switch (lua_type(L, -1)) {
     case LUA_TSTRING:
-        if (!is_utf8(L, -1))
-            return refuse(L, at, NULL, "text that is not UTF-8");
+        if (at->texts && !is_utf8(L, -1))
+            return refuse(L, at, "text that is not UTF-8");
         return AS_IT_IS;
     case LUA_TBOOLEAN:
         return AS_IT_IS;
@@ -376,7 +376,7 @@ static enum outcome check(lua_State *L, const struct level *at)
         break;
     }
     lua_pushfstring(L, "a %s cannot be written as JSON", luaL_typename(L, -1));
-    return refuse(L, at, NULL, lua_tostring(L, -1));
+    return refuse(L, at, lua_tostring(L, -1));
 }
 
 /* Too deep; when that is because a table holds itself, says where. */
@@ -385,14 +385,16 @@ static enum outcome refuse_depth(lua_State *L, const struct level *here)
     const struct level *inner, *outer, *at = NULL;
 
     for (inner = here; inner->up != NULL; inner = inner->up) {
-        for (outer = inner->up; outer != NULL; outer = outer->up) {
+        for (outer = inner->up; outer->up != NULL; outer = outer->up) {
             if (lua_rawequal(L, inner->table, outer->table))
                 at = inner;   /* the one nearest to the root is found last */
         }
     }
     if (at != NULL)
-        return refuse(L, at->up, NULL, "a table that contains itself");
-    return refuse(L, NULL, NULL, "nested more than 128 tables deep");
+        return refuse(L, at->up, "a table that contains itself");
+    while (here->up != NULL)
+        here = here->up;
+    return refuse(L, here, "nested more than 128 tables deep");
 }
 
 /* Gives the table of this level a shallow copy of its own at table + 1, once. */
@@ -426,7 +428,7 @@ static int is_marked(lua_State *L, int table)
  * The caller's table stays as it is: replacements go into a copy. */
 static enum outcome check_table(lua_State *L, const struct level *up)
 {
-    struct level here = { up, lua_gettop(L), up != NULL ? up->depth + 1 : 1 };
+    struct level here = { up, lua_gettop(L), up->depth + 1, up->texts };
     size_t names = 0, items = 0;
     double index, highest = 0;
     enum outcome rc;
@@ -440,19 +442,23 @@ static enum outcome check_table(lua_State *L, const struct level *up)
         switch (lua_type(L, -2)) {
         case LUA_TSTRING:
             names++;
-            if (!is_utf8(L, -2))
-                return refuse(L, &here, &here, "a name that is not UTF-8");
+            if (here.texts && !is_utf8(L, -2))
+                return refuse(L, up, "a name that is not UTF-8");
             break;
         case LUA_TNUMBER:
             items++;
             index = (double)lua_tonumber(L, -2);
             highest = index > highest ? index : highest;
             if (!(index >= 1 && index < EXACT && (double)(long long)index == index))
-                return refuse(L, &here, &here, "a key that is neither a name nor a place in a list");
+                return refuse(L, up, "a key that is neither a name nor a place in a list");
             break;
         default:
             lua_pushfstring(L, "a %s cannot be a name in JSON", luaL_typename(L, -2));
-            return refuse(L, &here, &here, lua_tostring(L, -1));
+            return refuse(L, up, lua_tostring(L, -1));
+        }
+        if (is_plain(lua_type(L, -1), &here)) {
+            lua_pop(L, 1);
+            continue;
         }
         rc = check(L, &here);
         if (rc == REFUSED)
@@ -466,12 +472,12 @@ static enum outcome check_table(lua_State *L, const struct level *up)
         lua_pop(L, 1);
     }
     if (items != 0 && names != 0)
-        return refuse(L, &here, &here, "both a list and an object: names and places are mixed");
+        return refuse(L, up, "both a list and an object: names and places are mixed");
     if ((double)items != highest)
-        return refuse(L, &here, &here, "a list with holes");
+        return refuse(L, up, "a list with holes");
     if (items == 0 && is_marked(L, here.table)) {
         if (names != 0)
-            return refuse(L, &here, &here, "marked as an array, but it has names");
+            return refuse(L, up, "marked as an array, but it has names");
         lua_settop(L, here.table);
         return replace(L, "[]", 2);
     }
@@ -504,25 +510,48 @@ static void splice(lua_State *L)
     luaL_pushresult(&out);
 }
 
-/* encode(value) -> text | nil, "path: why". */
-static int json_encode(lua_State *L)
+/* Looks at the value at 1; what is to be printed, or why it is refused, is pushed. */
+static enum outcome check_all(lua_State *L, int texts)
 {
+    struct level root = { NULL, 0, 0, texts };
     enum outcome seen;
 
-    luaL_checkany(L, 1);
     lua_settop(L, 1);
-    seen = check(L, NULL);
+    lua_pushvalue(L, 1);
+    seen = check(L, &root);
     if (seen == REFUSED) {
         lua_pushnil(L);
         lua_insert(L, -2);
-        return 2;
     }
+    return seen;
+}
+
+/* encode(value) -> text | nil, "path: why".
+ * Whether all texts are UTF-8 is seen fastest in the whole that comes out.  Only when
+ * it holds stand-ins, or is not UTF-8, each text is looked at by itself. */
+static int json_encode(lua_State *L)
+{
+    enum outcome seen;
+    const char *text;
+    size_t len;
+
+    luaL_checkany(L, 1);
+    seen = check_all(L, 0);
+    if (seen == REPLACED)
+        seen = check_all(L, 1);
+    if (seen == REFUSED)
+        return 2;
     lua_pushvalue(L, CJSON);
     lua_insert(L, -2);
     if (!call_cjson(L))
         return 2;
-    if (seen == REPLACED)
+    if (seen == REPLACED) {
         splice(L);
+        return 1;
+    }
+    text = lua_tolstring(L, -1, &len);
+    if (ce_utf8_prefix(text, len) != len)
+        return check_all(L, 1) == REFUSED ? 2 : luaL_error(L, "lua-cjson wrote text that is not UTF-8");
     return 1;
 }
 

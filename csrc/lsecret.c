@@ -36,6 +36,15 @@ static int secret_new(lua_State *L)
     return 1;
 }
 
+/* reveal(Secret) -> text: for the one caller that a user asked to show it. */
+static int secret_reveal(lua_State *L)
+{
+    const struct ce_buf *secret = ce_check_secret(L, 1);
+
+    lua_pushlstring(L, secret->data != NULL ? secret->data : "", secret->len);
+    return 1;
+}
+
 static int secret_gc(lua_State *L)
 {
     ce_buf_wipe(ce_check_secret(L, 1));
@@ -161,7 +170,8 @@ static int secret_redact(lua_State *L)
 int ce_open_secret(lua_State *L)
 {
     static const luaL_Reg functions[] = { { "new", secret_new },         { "equal", secret_equal },   { "is_name", secret_is_name },
-                                          { "redact", secret_redact },   { "random", secret_random }, { NULL, NULL } };
+                                          { "redact", secret_redact },   { "random", secret_random },
+                                          { "reveal", secret_reveal },   { NULL, NULL } };
     static const luaL_Reg none[] = { { NULL, NULL } };
     static const luaL_Reg metamethods[] = { { "__gc", secret_gc }, { "__tostring", secret_tostring }, { NULL, NULL } };
     static const luaL_Reg work_metamethods[] = { { "__gc", work_gc }, { NULL, NULL } };

@@ -149,9 +149,14 @@ static size_t match_in_order(const char *text, size_t n, const struct ce_needle 
 /* The length of the text that stands for all of the needle, or 0. */
 static size_t match(const char *text, size_t n, const struct ce_needle *needle, int base64)
 {
-    size_t raw = match_in_order(text, n, needle, base64, 0);
-    size_t escaped = match_in_order(text, n, needle, base64, 1);
+    size_t raw;
+    size_t escaped;
 
+    /* Nearly every place is ruled out by its first byte. */
+    if (text[0] != needle->data[0] && strchr("%+\\&", text[0]) == NULL && !(base64 && (text[0] == '-' || text[0] == '_')))
+        return 0;
+    raw = match_in_order(text, n, needle, base64, 0);
+    escaped = match_in_order(text, n, needle, base64, 1);
     return escaped > raw ? escaped : raw;
 }
 

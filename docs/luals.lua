@@ -12,9 +12,21 @@ M.pages = {
   {
     name = "celements.Client",
     tag = "classmod",
-    files = { "lua/celements/client.lua", "lua/celements/oauth.lua", "lua/celements/instance.lua" },
+    files = {
+      "lua/celements/client.lua",
+      "lua/celements/oauth.lua",
+      "lua/celements/instance.lua",
+      "lua/celements/element.lua",
+      "lua/celements/instances.lua",
+      "lua/celements/reauthenticate.lua",
+      "lua/celements/many.lua",
+      "lua/celements/support.lua",
+      "lua/celements/hub.lua",
+    },
     owners = { "client", "client.methods" },
   },
+  { name = "celements.InstanceClient", tag = "classmod", files = { "lua/celements/hub.lua" }, owners = { "hub" } },
+  { name = "celements.Pages", tag = "classmod", files = { "lua/celements/page.lua" }, owners = { "pages" } },
   { name = "celements.json", tag = "module", files = { "lua/celements/json.lua" }, owners = { "M" } },
   { name = "celements.sandbox", tag = "module", files = { "lua/celements/sandbox.lua" }, owners = { "M" } },
   { name = "celements.Error", tag = "module", files = { "lua/celements/error.lua" }, owners = {} },
@@ -40,7 +52,7 @@ local function take_type(text)
 end
 
 local function parameter(rest)
-  local name, tail = rest:match("^([%w_.]+%??)%s+(.*)$")
+  local name, tail = rest:match("^(%[?[%w_.]+%]?%??)%s+(.*)$")
   assert(name, "not a name and a type: " .. rest)
   local kind, text = take_type(tail)
   return { name = (name:gsub("%?$", "")), optional = name:find("%?$") ~= nil, type = kind, text = text }

@@ -2,12 +2,19 @@
 -- The face: names and nothing else.  What they do is in celements.*.
 
 local callback = require "celements.callback"
+local ceql = require "celements.ceql"
 local client = require "celements.client"
 local core = require "celements.core"
 local diagnostics = require "celements.diagnostics"
 local instance = require "celements.instance"
 local json = require "celements.json"
 local oauth = require "celements.oauth"
+require "celements.element"
+require "celements.instances"
+require "celements.reauthenticate"
+require "celements.hub"
+require "celements.many"
+require "celements.support"
 require "celements.assert"
 
 ---@class celements
@@ -45,6 +52,23 @@ M.array = json.array
 ---@param ... string|integer
 ---@return string
 M.path = core.url.path
+
+--- One condition for `where`, quoted: celements.where("LastModifiedDate", ">", t).
+---@param field string
+---@param operator string
+---@param value? string|number|boolean|table
+---@return string
+M.where = ceql.where
+
+--- All of the conditions that celements.where() made.
+---@param ... string
+---@return string
+M.all = ceql.all
+
+--- At least one of the conditions.
+---@param ... string
+---@return string
+M.any = ceql.any
 
 --- Read the URL that the provider sent the user to.
 ---@param url string|table

@@ -13,11 +13,16 @@ local function carries_tables()
 end
 
 if not carries_tables() then
-  function _G.assert(value, message, ...)
-    if not value and errors.is(message) then
+  function _G.assert(...)
+    local value, message = ...
+    if value then
+      return ...
+    elseif errors.is(message) then
       error(tostring(message), 0)
     end
-    return stock(value, message, ...)
+    -- The stock one names its caller's line, which is not ours.
+    local _, problem = pcall(stock, ...)
+    error((problem:gsub("^(bad argument #%d to )'%?'", "%1'assert'")), 2)
   end
 end
 

@@ -53,7 +53,8 @@ function M.normalise(text, allow_http)
     return nil, "has the scheme " .. scheme .. "; only https (and http to this machine) can be used"
   end
   if scheme == "http" and not loopback and not allow_http then
-    return nil, "is plain http to another machine, where everybody on the way can read the secrets; use https, or set allow_http = true"
+    return nil, "is plain http to another machine, where everybody on the way can read the secrets; "
+      .. "use https, or set allow_http = true"
   end
   path = path:gsub("/+$", "")
   if path ~= "" and path:sub(-#PREFIX) ~= PREFIX then

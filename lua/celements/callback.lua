@@ -80,7 +80,7 @@ end
 local function read_table(arguments, found)
   local names = {}
   for name in pairs(arguments) do
-    check.type(name, "string", "a callback parameter's name", 4)
+    check.type(name, "string", "a callback parameter's name", 3)
     names[#names + 1] = name
   end
   table.sort(names)
@@ -108,7 +108,10 @@ local function refusal(found)
     if found.error_description and found.error_description ~= "" then
       message = message .. " (" .. plain(found.error_description) .. ")"
     end
-    local hint = reason == "access_denied" and "the user did not agree; start again with oauth_url when they want to" or nil
+    local hint
+    if reason == "access_denied" then
+      hint = "the user did not agree; start again with oauth_url when they want to"
+    end
     return reason, message, hint
   elseif found.denied then
     return "access_denied", "the user did not agree", "start again with oauth_token when they want to"
@@ -150,7 +153,8 @@ function M.parse(url, expected)
     return fail(reason, message, hint)
   end
   if expected.state and not matches(found, "state", expected.state) then
-    return fail("state", found.state and "the callback's state is not the one that was sent" or "the callback has no state",
+    return fail("state",
+      found.state and "the callback's state is not the one that was sent" or "the callback has no state",
       "it belongs to another attempt, or somebody else made it; start again with oauth_url")
   end
   if expected.request_token and not matches(found, "oauth_token", expected.request_token) then

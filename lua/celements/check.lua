@@ -46,7 +46,8 @@ end
 ---@param level integer  as for error()
 function M.unknown(name, known, what, level)
   local nearest = type(name) == "string" and M.nearest(name, known)
-  error(("unknown %s '%s'%s"):format(what, tostring(name), nearest and (", did you mean '" .. nearest .. "'?") or ""), level + 1)
+  local question = nearest and (", did you mean '%s'?"):format(nearest) or ""
+  error(("unknown %s '%s'%s"):format(what, tostring(name), question), level + 1)
 end
 
 --- Raise unless the value is of one of the types.
@@ -56,6 +57,9 @@ end
 ---@param level integer  as for error()
 function M.type(value, types, name, level)
   local got = type(value)
+  if got == types then
+    return
+  end
   for wanted in types:gmatch("%a+") do
     if wanted == got then
       return
@@ -69,7 +73,7 @@ end
 ---@param name string
 ---@param level integer
 function M.table(value, name, level)
-  return M.type(value, "table", name, level + 1)
+  M.type(value, "table", name, level + 1) -- not as a tail call, which has no level
 end
 
 --- What makes a text unfit for a header or a credential, if anything.  Never quotes it.

@@ -7,6 +7,7 @@ local core = require "celements.core"
 local errors = require "celements.error"
 local json = require "celements.json"
 local options_reader = require "celements.options"
+local params_of = require "celements.params"
 local request = require "celements.request"
 local version = require "celements.version"
 local wait = require "celements.wait"
@@ -60,6 +61,9 @@ local function header_lines(headers, level)
   return lines
 end
 
+-- Stands for a secret that was not given; shorter than anything that is looked for.
+local NO_SECRET = core.secret.new ""
+
 local last_settings_id = 0
 
 -- Organization secrets are 32 hex digits in all samples; user secrets are base64.
@@ -82,8 +86,9 @@ local function new_state(options, level)
     retries = options.retries,
     lines = options.headers and header_lines(options.headers, level + 1),
     letters = user and org and "uo" or "",
-    secrets = { user, org },
+    secrets = { user or NO_SECRET, org or NO_SECRET },
     missing = {},
+    stats = { calls = 0, attempts = 0, failed = 0, reused = 0, opened = 0, failures = {} },
     settings = core.engine.settings {
       id = last_settings_id,
       base_url = options.base_url,
@@ -107,9 +112,6 @@ local function new_state(options, level)
       end,
     },
   }
-  if not user and org then
-    state.secrets = { org }
-  end
   for _, name in ipairs { "org_secret", "user_secret" } do
     if not options[name] then
       state.missing[#state.missing + 1] = name
@@ -159,13 +161,27 @@ function M.missing_secrets(self)
   return inside[self].missing
 end
 
+--- The error for a call that cannot be made without the secrets this client lacks.
+---@param self celements.Client
+---@param letters string  which it needs: "u"ser, "o"rganization
+---@return celements.Error?
+function M.lacks(self, letters)
+  local missing = {}
+  for _, name in ipairs(inside[self].missing) do
+    if letters:find(name:sub(1, 1), 1, true) then
+      missing[#missing + 1] = name
+    end
+  end
+  return params_of.incomplete(missing, {})
+end
+
 local function text_value(value)
   if value == true then
     return "true"
   elseif value == false then
     return "false"
   elseif type(value) == "number" then
-    return value % 1 == 0 and ("%.0f"):format(value) or ("%.14g"):format(value)
+    return params_of.number_text(value)
   end
   return value
 end
@@ -369,6 +385,87 @@ function client:request(method, path, options)
   return result, info
 end
 
+--- The deadline in seconds of a call with these options; `default` when nobody says.
+---@param self celements.Client
+---@param options celements.CallOptions?
+---@param default? number
+---@return number
+function M.timeout(self, options, default)
+  return options and options.timeout or inside[self].timeout or default or DEFAULT_TIMEOUT
+end
+
+--- Sleep as this client waits: without blocking where others can run meanwhile.
+---@param self celements.Client
+---@param seconds number
+function M.sleep(self, seconds)
+  local waiter = assert(wait.find(inside[self].waiter))
+  waiter.sleep(seconds)
+end
+
+--- A call as client:request() would send it, without sending it: for display.
+---@param self celements.Client
+---@param method string
+---@param path string
+---@param options table  as for client:request()
+---@param level integer
+---@return table call  with query, json, lines, letters, element and the client's secrets
+---@return string base_url
+function M.describe(self, method, path, options, level)
+  check_options(options, level + 1, REQUEST_OPTIONS)
+  local state = inside[self]
+  local call = {
+    method = method,
+    path = path,
+    query = options.query and flat_query(options.query, level + 1),
+    json = options.json,
+    secrets = state.secrets,
+  }
+  complete(state, call, options, level + 1)
+  return call, state.place.base_url
+end
+
+local SCHEMES = { { "u", "User", 1 }, { "o", "Organization", 2 } }
+
+--- The value of the Authorization header of a call, hidden unless it is to be revealed.
+---@param call table  from describe()
+---@param reveal boolean?
+---@return string?
+function M.authorization(call, reveal)
+  local parts = {}
+  for _, scheme in ipairs(SCHEMES) do
+    local secret = call.secrets[scheme[3]]
+    if call.letters:find(scheme[1], 1, true) then
+      parts[#parts + 1] = scheme[2] .. " " .. (reveal and core.secret.reveal(secret) or "[redacted]")
+    end
+  end
+  if call.element then
+    parts[#parts + 1] = "Element " .. (reveal and core.secret.reveal(call.element) or "[redacted]")
+  end
+  return #parts > 0 and table.concat(parts, ", ") or nil
+end
+
+--- Counts of what a client has done, in a new table.
+---@param self celements.Client
+---@return celements.Stats
+function M.stats_of(self)
+  local stats = inside[self].stats
+  local failures = {}
+  for kind, count in pairs(stats.failures) do
+    failures[kind] = count
+  end
+  return {
+    calls = stats.calls,
+    attempts = stats.attempts,
+    reused = stats.reused,
+    opened = stats.opened,
+    failed = stats.failed,
+    failures = failures,
+  }
+end
+
+--- Seconds of a clock that only goes forward.
+M.clock = core.engine.clock
+M.path = core.url.path
 M.methods = client
 M.check_options = check_options
 M.flat_query = flat_query

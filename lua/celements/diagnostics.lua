@@ -35,7 +35,8 @@ local function proxy()
   for _, name in ipairs { "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY" } do
     local value = os.getenv(name)
     if value and value ~= "" then
-      return (value:gsub("^(%a[%w+.-]*://)[^/@]*@", "%1[redacted]@"):gsub("^[^/@]*@", "[redacted]@")) .. " (" .. name .. ")"
+      value = value:gsub("^(%a[%w+.-]*://)[^/@]*@", "%1[redacted]@"):gsub("^[^/@]*@", "[redacted]@")
+      return value .. " (" .. name .. ")"
     end
   end
 end
@@ -46,18 +47,25 @@ local function cjson()
   return { version = tostring(cjson_module._VERSION or "of unknown version"), path = path }
 end
 
+local function environment_url()
+  local configured = os.getenv "CELEMENTS_BASE_URL"
+  if not configured or configured == "" then
+    return base_url.DEFAULT
+  end
+  return base_url.normalise(configured, true) or "not usable"
+end
+
 --- Versions, paths and settings as they are found; tostring() of it is readable.
 ---@return celements.Diagnostics
 function M.collect()
   local engine = assert(wait.engine())
-  local configured = os.getenv "CELEMENTS_BASE_URL"
   return setmetatable({
     celements = version,
     lua = rawget(_G, "jit") and rawget(_G, "jit").version or _VERSION,
     libcurl = core.engine.library(),
     cjson = cjson(),
     trust = engine:trust(),
-    base_url = configured and configured ~= "" and (base_url.normalise(configured, true) or "not usable") or base_url.DEFAULT,
+    base_url = environment_url(),
     user_secret = set_or_not "CELEMENTS_USER_SECRET",
     org_secret = set_or_not "CELEMENTS_ORG_SECRET",
     proxy = proxy(),

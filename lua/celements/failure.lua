@@ -10,6 +10,7 @@ local retry = require "celements.retry"
 local M = {}
 
 local BODY_BYTES = 200
+local BODY_SEARCHED = 65536 -- a secret that is cut in two is not found: look further than is shown
 
 local BY_STATUS = { [401] = "auth", [403] = "forbidden", [404] = "not_found", [409] = "conflict", [429] = "rate_limit" }
 
@@ -38,8 +39,9 @@ local function text_of(value)
   end
 end
 
-local function redirect_message(answer)
-  local target = (answer.headers.location or ""):match("^%a[%w+.-]*://[^/?#@]+") or "another place"
+local function redirect_message(answer, values)
+  local scheme, host = redact.text(answer.headers.location or "", values):match("^(%a[%w+.-]*://)([^/?#]+)")
+  local target = host and scheme .. host:gsub("^.*@", "") or "another place"
   return ("the server answers %d and points to %s"):format(answer.status, target)
 end
 
@@ -69,7 +71,7 @@ function M.of_answer(answer, values, problem)
   if problem then
     message = problem
   elseif kind == "redirect" then
-    message = redirect_message(answer)
+    message = redirect_message(answer, values)
   else
     message = text_of(object.message) or plain_message(answer)
   end
@@ -77,15 +79,16 @@ function M.of_answer(answer, values, problem)
   if type(decoded) == "table" then
     body = redact.value(decoded, values)
   elseif #answer.body > 0 then
-    body = redact.text(answer.body:sub(1, BODY_BYTES * 8), values):sub(1, BODY_BYTES)
+    body = redact.text(answer.body:sub(1, BODY_SEARCHED), values):sub(1, BODY_BYTES)
   end
   local provider = text_of(object.providerMessage)
+  local id = headers["elements-request-id"] or text_of(object.requestId)
   return errors.new {
     kind = kind,
     message = redact.text(message, values),
     provider_message = provider and redact.text(provider, values),
     status = status,
-    request_id = headers["elements-request-id"] or text_of(object.requestId),
+    request_id = id and redact.text(id, values),
     retry_after = retry.retry_after(headers["retry-after"], os.time()),
     outcome = outcome_of(status, from_platform),
     body = body,
@@ -124,7 +127,14 @@ end
 ---@param message string
 ---@return celements.Error
 function M.not_sent(call, kind, message)
-  return errors.new { kind = kind, message = message, outcome = "not_sent", method = call.method, path = call.path, attempts = 0 }
+  return errors.new {
+    kind = kind,
+    message = message,
+    outcome = "not_sent",
+    method = call.method,
+    path = call.path,
+    attempts = 0,
+  }
 end
 
 return M

@@ -10,16 +10,18 @@ local function auth(err, place)
   if place.swapped then
     return "user_secret has the form of an organization secret: the two are probably swapped"
   end
-  return ("check user_secret and org_secret: they may be swapped, or belong to another region than %s"):format(place.base_url)
+  return "check user_secret and org_secret: they may be swapped, or belong to another region than " .. place.base_url
 end
 
 local function tls(_, place)
   if place.ca_file then
-    return ("trust was looked for in ca_file %s; it has to be a readable PEM file with the authority of this server"):format(place.ca_file)
+    return ("trust was looked for in ca_file %s; it has to be a readable PEM file with the authority of this server")
+      :format(place.ca_file)
   end
   local trust = place.trust and place.trust()
   if trust and trust.path then
-    return ("trust was looked for in %s (%s); install the package ca-certificates, or set ca_file to a PEM file with the right authority"):format(trust.path, trust.why)
+    return ("trust was looked for in %s (%s); install the package ca-certificates, "
+      .. "or set ca_file to a PEM file with the right authority"):format(trust.path, trust.why)
   end
   return "no trust store was found; install the package ca-certificates, or set ca_file to a PEM file"
 end

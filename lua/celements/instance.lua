@@ -3,8 +3,10 @@
 
 local check = require "celements.check"
 local client = require "celements.client"
+local element_list = require "celements.element"
 local errors = require "celements.error"
 local json = require "celements.json"
+local once = require "celements.once"
 local params_of = require "celements.params"
 
 local M = {}
@@ -24,10 +26,15 @@ local TYPES = {
   tags = "string or table",
   oauthProxy = "table",
   externalAuthentication = "string",
+  once = "string",
+  check = "boolean",
 }
 
 -- The vendor's own run of one creation took 61 seconds.
 local TIMEOUT = 120
+
+-- With `once`, how often to create when answers are lost and nothing is found.
+local ONCE_TRIES = 3
 
 local function has_element(element)
   if type(element) == "table" then
@@ -45,15 +52,17 @@ local function element_object(element)
   return element
 end
 
--- Always an array on the wire, also when it is one or none.
-local function tags_array(tags)
-  if type(tags) == "string" then
-    return json.array { tags }
-  end
+-- Always an array on the wire, also when it is one or none; one more behind them.
+local function tags_array(tags, one_more)
   local copy = {}
-  for i, tag in ipairs(tags) do
-    copy[i] = tag
+  if type(tags) == "string" then
+    copy[1] = tags
+  elseif type(tags) == "table" then
+    for i, tag in ipairs(tags) do
+      copy[i] = tag
+    end
   end
+  copy[#copy + 1] = one_more
   return json.array(copy)
 end
 
@@ -71,29 +80,8 @@ local function check_types(wire, level)
   end
 end
 
---- What client:create_instance does; `level` is whose line a raised error names, as for
--- error() in the function that calls this one.
-function M.create(self, params, options, level)
-  local body = params_of.wire(params, RENAMES, level + 1)
-  if options ~= nil then
-    client.check_options(options, level + 1)
-  end
-  check_types(body, level + 1)
-  local missing = {}
-  for _, name in ipairs(client.missing_secrets(self)) do
-    missing[#missing + 1] = name
-  end
-  if not has_element(body.element) then
-    missing[#missing + 1] = "element"
-  end
-  local err = params_of.incomplete(missing, params_of.placeholders(params))
-  if err then
-    return nil, err
-  end
-  body.element = element_object(body.element)
-  if body.tags ~= nil and body.tags ~= json.null then
-    body.tags = tags_array(body.tags)
-  end
+-- POST /instances with a complete body.
+local function post(self, body, options, level)
   local call = { method = "POST", path = "/instances", json = body, timeout = TIMEOUT }
   local instance, info = client.send(self, call, options, level + 1)
   if instance ~= nil and type(instance) ~= "table" then
@@ -112,10 +100,119 @@ function M.create(self, params, options, level)
   return instance, info
 end
 
+-- What celements.once needs, all within one deadline.
+local function operations(self, body, tag, options, level)
+  local ends = client.clock() + client.timeout(self, options, TIMEOUT)
+  local function rest()
+    return {
+      headers = options and options.headers,
+      retries = options and options.retries,
+      timeout = math.max(0.001, ends - client.clock()),
+    }
+  end
+  return {
+    find = function()
+      local pages = element_list.list(self, "/instances", { "tags[]", tag }, {}, level + 1, "uo", rest())
+      local found, err = pages:all()
+      return found, err or { status = 200, headers = {}, attempts = 1 }
+    end,
+    create = function()
+      local instance, info = post(self, body, rest(), level + 1)
+      return instance, info
+    end,
+    delete = function(id)
+      local gone, err = client.send(self, { method = "DELETE", path = client.path("instances", id) }, rest(), level + 1)
+      return gone, err
+    end,
+    sleep = function(seconds)
+      client.sleep(self, seconds)
+    end,
+    time_for = function(seconds)
+      return client.clock() + seconds < ends
+    end,
+  }
+end
+
+-- Asks the catalogue what the element wants; the error that names all that is missing.
+local function check_configuration(self, body, options, level)
+  local configuration = type(body.configuration) == "table" and body.configuration or {}
+  local auth_type = configuration["authentication.type"]
+  if type(auth_type) ~= "string" then
+    auth_type = nil
+  end
+  local element = body.element
+  local wanted, err = element_list.requirements(self, element.key or element.id, auth_type, options, level + 1)
+  if wanted == nil then
+    return err
+  end
+  local missing = {}
+  for _, each in ipairs(wanted) do
+    if params_of.is_absent(configuration[each.key]) and each.default == nil then
+      missing[#missing + 1] = each.key
+    end
+  end
+  return params_of.incomplete(missing, {})
+end
+
+local function has_proxy(body)
+  return type(body.oauthProxy) == "table"
+end
+
+--- What client:create_instance does; `level` is whose line a raised error names, as for
+-- error() in the function that calls this one.
+function M.create(self, params, options, level)
+  local body = params_of.wire(params, RENAMES, level + 1)
+  if options ~= nil then
+    client.check_options(options, level + 1)
+  end
+  check_types(body, level + 1)
+  local name, wants_check = body.once, body.check
+  body.once, body.check = nil, nil
+  local tag
+  if name ~= nil then
+    local problem
+    tag, problem = once.tag(name)
+    if not tag then
+      error(problem, level + 1)
+    end
+  end
+  local missing = {}
+  for _, secret in ipairs(client.missing_secrets(self)) do
+    missing[#missing + 1] = secret
+  end
+  if not has_element(body.element) then
+    missing[#missing + 1] = "element"
+  end
+  local err = params_of.incomplete(missing, params_of.placeholders(params))
+  if err then
+    return nil, err
+  end
+  body.element = element_object(body.element)
+  if tag or (body.tags ~= nil and body.tags ~= json.null) then
+    body.tags = tags_array(body.tags, tag)
+  end
+  if wants_check and not has_proxy(body) then
+    err = check_configuration(self, body, options, level + 1)
+    if err then
+      return nil, err
+    end
+  end
+  local instance, info
+  if tag then
+    instance, info = once.run(operations(self, body, tag, options, level + 1), ONCE_TRIES)
+  else
+    instance, info = post(self, body, options, level + 1)
+  end
+  return instance, info
+end
+
 --- Create an instance of an element: POST /instances.
 -- Yields in event loops, blocks elsewhere.  Sent at most once, whatever happens: when
--- the answer is lost, err.outcome is "unknown".  A second call makes a second instance.
----@param params celements.InstanceParams  element, name, provider_data, configuration, tags, ...; a decoded instance.json will do
+-- the answer is lost, err.outcome is "unknown".  A second call makes a second instance,
+-- unless `once` names it: then what exists under that name is looked up and returned
+-- (info.found), also when an answer was lost.  `check = true` asks the catalogue first
+-- and names every required configuration key that is missing, before a code is spent.
+---@param params celements.InstanceParams  element, name, provider_data, configuration, tags, once, check ...; a decoded instance.json will do
 ---@param options? celements.CallOptions
 ---@return celements.Instance? instance  as the platform gave it; `token` is what calls with it need
 ---@return celements.Info info  or celements.Error

@@ -45,11 +45,12 @@ local function decode_error(text, why, offset, file)
   local line, column = place.of(text, fault.at)
   return error_of.new {
     kind = "decode",
-    message = ("%sline %d, column %d: %s (%s)"):format(file and file .. ", " or "", line, column, fault.message, fault.reason),
+    message = (file and file .. ", " or "")
+      .. ("line %d, column %d: %s (%s)"):format(line, column, fault.message, fault.reason),
     reason = fault.reason,
     line = line,
     column = column,
-    excerpt = place.excerpt(text, line, column),
+    excerpt = place.excerpt(text, fault.at),
   }
 end
 

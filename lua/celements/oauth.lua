@@ -45,13 +45,19 @@ local function scope_text(scope, level)
     return table.concat(scope, " ")
   end
   check.type(scope, "string or table", "scope", level + 1)
+  if not scope:find("[%%+]") then
+    return scope
+  end
   return (scope:gsub("%%20", " "):gsub("+", " "))
 end
 
 local function value_text(value, name, level)
+  if type(value) == "string" then
+    return value
+  end
   check.type(value, "string or number or boolean", name, level + 1)
   if type(value) == "number" then
-    return value % 1 == 0 and ("%.0f"):format(value) or ("%.14g"):format(value)
+    return params_of.number_text(value)
   end
   return tostring(value)
 end

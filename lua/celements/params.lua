@@ -17,7 +17,9 @@ function M.wire(params, renames, level)
   check.table(params, "the parameters", level + 1)
   local out, said = {}, {}
   for name, value in pairs(params) do
-    check.type(name, "string", "a parameter's name", level + 1)
+    if type(name) ~= "string" then
+      check.type(name, "string", "a parameter's name", level + 1)
+    end
     local wire = renames[name] or name
     if said[wire] then
       local a, b = said[wire], name
@@ -35,22 +37,43 @@ end
 -- `<INSERT_YOUR_KEY>`, `<domain>.example.com`, `https://<YOUR_TENANT>.example.com`:
 -- text of a template, as the vendor's pages have it.  Markup has closing tags.
 local function is_template(text)
-  if text:find("</", 1, true) or text:find("/>", 1, true) then
+  if not text:find("<", 1, true) then
+    return false
+  elseif text:find("</", 1, true) or text:find("/>", 1, true) then
     return false
   end
   return text:find("^%s*<%s*%a") ~= nil or text:find("<%u[%u%d_. -]*>") ~= nil
 end
 
-local function find_templates(found, value, path)
+-- `inside` holds the tables that we are in: one inside itself has no end, and that it
+-- cannot be written is for the JSON encoder to say.
+local function holds_template(value, inside)
+  if type(value) == "string" then
+    return is_template(value)
+  elseif type(value) == "table" and not inside[value] then
+    inside[value] = true
+    for _, inner in pairs(value) do
+      if holds_template(inner, inside) then
+        return true
+      end
+    end
+    inside[value] = nil
+  end
+  return false
+end
+
+local function find_templates(found, value, path, inside)
   if type(value) == "string" then
     if is_template(value) then
       found[#found + 1] = path
     end
-  elseif type(value) == "table" then
+  elseif type(value) == "table" and not inside[value] then
+    inside[value] = true
     for name, inner in pairs(value) do
       local step = type(name) == "number" and ("[%d]"):format(name) or (path ~= "" and "." or "") .. tostring(name)
-      find_templates(found, inner, path .. step)
+      find_templates(found, inner, path .. step, inside)
     end
+    inside[value] = nil
   end
 end
 
@@ -59,8 +82,10 @@ end
 ---@return string[]
 function M.placeholders(params)
   local found = {}
-  find_templates(found, params, "")
-  table.sort(found)
+  if holds_template(params, {}) then -- paths are made for the rare case only
+    find_templates(found, params, "", {})
+    table.sort(found)
+  end
   return found
 end
 
@@ -69,6 +94,16 @@ end
 ---@return boolean
 function M.is_absent(value)
   return value == nil or value == null or value == ""
+end
+
+--- A number as it stands in a query: an integer whole, never as 12345.0 or 1e+15.
+---@param value number
+---@return string
+function M.number_text(value)
+  if math.type and math.type(value) == "integer" then
+    return ("%d"):format(value)
+  end
+  return value % 1 == 0 and ("%.0f"):format(value) or ("%.14g"):format(value)
 end
 
 local ENV = { user_secret = "CELEMENTS_USER_SECRET", org_secret = "CELEMENTS_ORG_SECRET" }
@@ -85,7 +120,8 @@ local function hint_for(missing, placeholders)
     hints[1] = "set " .. table.concat(settings, " and ") .. ", or give the options to celements.new"
     local ngx = rawget(_G, "ngx")
     if type(ngx) == "table" and ngx.worker then
-      hints[1] = hints[1] .. "; nginx hides the environment from its workers unless nginx.conf names it, as in `env " .. settings[1] .. ";`"
+      hints[1] = hints[1] .. "; nginx hides the environment from its workers unless nginx.conf names it, as in `env "
+        .. settings[1] .. ";`"
     end
   end
   if #placeholders > 0 then

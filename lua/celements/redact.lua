@@ -27,6 +27,24 @@ local function collect(values, value, secret, depth)
   end
 end
 
+local ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\", ["/"] = "\\/", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
+
+local function escape(c)
+  return ESCAPES[c] or ("\\u%04x"):format(c:byte())
+end
+
+-- As they stand in a request's body: a server that answers with the body in base64 or
+-- percent-encoded encodes the escapes too.  Encoders differ about the slash.
+local function add_escaped(values)
+  for i = 1, #values do
+    local value = values[i]
+    if type(value) == "string" and value:find('[%c"\\/]') then
+      add(values, (value:gsub('[%c"\\/]', escape)))
+      add(values, (value:gsub('[%c"\\]', escape)))
+    end
+  end
+end
+
 --- All secrets of a client and a call: Secrets and strings.
 ---@param secrets table[]  of the client
 ---@param call {query?: string[], json?: any, lines?: string[], element?: celements.Secret}
@@ -52,6 +70,7 @@ function M.values(secrets, call)
   end
   values[#values + 1] = call.element
   collect(values, call.json, false, 0)
+  add_escaped(values)
   return values
 end
 
@@ -73,7 +92,7 @@ function M.value(value, values)
   elseif type(value) ~= "table" then
     return value
   end
-  local copy = {}
+  local copy = setmetatable({}, getmetatable(value)) -- an array stays one
   for name, inner in pairs(value) do
     local clean = type(name) == "string" and core.secret.redact(name, values) or name
     if type(name) == "string" and is_name(name) and (type(inner) == "string" or type(inner) == "number") then

@@ -26,7 +26,8 @@ local function attempt(state, call, waiter, ms)
     return nil, { kind = "config", message = problem, sent = false }
   end
   local transfer
-  transfer, problem = engine:start(state.settings, call.method, call.path, call.query_text, call.body, call.letters, call.lines, ms, call.element)
+  transfer, problem = engine:start(state.settings, call.method, call.path, call.query_text, call.body, call.letters,
+    call.lines, ms, call.element)
   if not transfer then
     return nil, { kind = "config", message = problem, sent = false }
   end
@@ -52,7 +53,7 @@ local function tell(state, call, number, answer, err)
     path = redact.text(call.path, state.secrets),
     attempt = number,
     status = answer and answer.status or err and err.status,
-    request_id = answer and answer.headers["elements-request-id"],
+    request_id = err and err.request_id or answer and answer.headers["elements-request-id"],
     seconds = answer and answer.seconds,
     reused = answer and answer.reused,
     kind = err and err.kind,
@@ -68,7 +69,7 @@ local function read(answer)
   end
   local value, err = json.decode_answer(answer.body)
   if value == nil then
-    return nil, "the answer is not JSON: " .. (err.reason or "other") .. (err.line and (" in line %d"):format(err.line) or "")
+    return nil, "the answer is " .. err.message
   end
   return value
 end
@@ -89,6 +90,19 @@ end
 -- Was a first DELETE lost on its way back?  Then it is gone now, as was asked for.
 local function is_gone(call, err, tried_before)
   return call.method == "DELETE" and err.status == 404 and tried_before
+end
+
+local function count_attempt(stats, answer)
+  stats.attempts = stats.attempts + 1
+  if answer then
+    local name = answer.reused and "reused" or "opened"
+    stats[name] = stats[name] + 1
+  end
+end
+
+local function count_failure(stats, err)
+  stats.failed = stats.failed + 1
+  stats.failures[err.kind] = (stats.failures[err.kind] or 0) + 1
 end
 
 local function info_of(answer, attempts, started, hook_error)
@@ -123,9 +137,11 @@ function M.perform(state, call)
   local started = clock()
   local deadline = started + call.timeout
   local number, sent_before, hook_error = 0, false, nil
+  state.stats.calls = state.stats.calls + 1
   while true do
     number = number + 1
     local answer, failed = attempt(state, call, waiter, (deadline - clock()) * 1000)
+    count_attempt(state.stats, answer)
     local result, err = judge(state, call, answer, failed)
     if state.on_response then
       hook_error = tell(state, call, number, answer, err) or hook_error
@@ -142,6 +158,7 @@ function M.perform(state, call)
     end
     if not delay or clock() + delay >= deadline then
       err.hook_error = hook_error
+      count_failure(state.stats, err)
       return nil, failure.finish(err, call, number, state.place)
     end
     waiter.sleep(delay)

@@ -45,7 +45,11 @@ function M.delay(try, method, failure, random)
   end
 end
 
-local MONTHS = { Jan = 1, Feb = 2, Mar = 3, Apr = 4, May = 5, Jun = 6, Jul = 7, Aug = 8, Sep = 9, Oct = 10, Nov = 11, Dec = 12 }
+local MONTHS = {}
+for name in ("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"):gmatch("%a+") do
+  MONTHS[#MONTHS + 1] = name
+  MONTHS[name] = #MONTHS
+end
 
 -- Days from 1970-01-01 in the Gregorian calendar; os.time() would use the local zone.
 local function days(year, month, day)

@@ -26,6 +26,8 @@ local STOP_PATIENCE = 2     -- seconds before a child that does not go is killed
 local LOOK_AROUND = 1       -- seconds between two looks whether the parent is still ours
 local CONSENT_TIMEOUT = 10
 
+local newproxy = _G.newproxy   -- makes a userdata, on Lua 5.1 and LuaJIT
+
 local OWN_OPTIONS = { port = true }
 local MODEL_OPTIONS = {
   user_secret = true, org_secret = true, faults = true, empty_lists = true, refusal_status = true, oauth_proxies = true,
@@ -102,7 +104,7 @@ local function new_handle(fields, write_end)
 
   -- Complete before it is set: Lua looks for __gc only then.
   local mt = { __name = "celements.Sandbox", __close = fields.stop }
-  if newproxy then   -- Lua 5.1 and LuaJIT have __gc for userdata only
+  if newproxy then   -- only userdata have __gc there
     mt.anchor = newproxy(true)
     getmetatable(mt.anchor).__gc = fields.stop
   else
@@ -132,7 +134,8 @@ function M.start(options)
   local platform   -- made after the port is known
   local server, message = loopback.new{ port = port, handler = function(request) return platform:handle(request) end }
   if not server then
-    return nil, errors.new{ kind = "network", message = ("the sandbox cannot listen on port %d: %s"):format(port, message) }
+    message = ("the sandbox cannot listen on port %d: %s"):format(port, message)
+    return nil, errors.new{ kind = "network", message = message }
   end
   model_options.provider_url = server.url .. "/provider"
   local made

@@ -12,11 +12,44 @@ local WAITERS = {
   block = { module = "celements.wait.block" },
 }
 
+-- Coroutines that somebody runs many of and waits for: their waiters.
+local entered = setmetatable({}, { __mode = "k" })
+local entered_count = 0
+
+--- From now on calls in this coroutine wait by handing over to whoever runs it.
+---@param routine thread
+---@param waiter table
+function M.enter(routine, waiter)
+  entered[routine] = waiter
+  entered_count = entered_count + 1
+end
+
+---@param routine thread
+function M.leave(routine)
+  if entered[routine] then
+    entered[routine] = nil
+    entered_count = entered_count - 1
+  end
+end
+
+--- The waiter of the coroutine that runs now, if somebody entered it.
+---@return table?
+function M.inside()
+  if entered_count > 0 then
+    local routine = coroutine.running()
+    return routine and entered[routine]
+  end
+end
+
 --- The waiter of that name, or the one that fits where this code runs.
 ---@param name? string
 ---@return table? waiter
 ---@return string? problem
 function M.find(name)
+  local inside = M.inside()
+  if inside then
+    return inside
+  end
   name = name or "block"
   local known = WAITERS[name]
   if not known then

@@ -32,7 +32,7 @@ local function quote_is_inside(self, str, tok)
   elseif tok.kind == "comment" then
     return after == "/" and rest:find('"%s*[,}%]]')
   elseif after:find("%s") then
-    local next_name = rest:find('^%s+[%w_.%-]+"%s*:')
+    local next_name = rest:find('^%s+[%w_.%-\128-\255]+"%s*:')
     return not next_name and (tok.kind == "word" or tok.kind == "stray" or tok.kind == "placeholder")
   end
   return not after:find("[%[%]{},:]")
@@ -50,17 +50,34 @@ local function broken_string(self, tok)
   if curly then
     return fault.curly_quote(str.from + 1 + curly)
   end
-  local name_end = self.expect == "colon" and content:match("^[%w_.%-]+()%s*:")
+  local name_end = self.expect == "colon" and content:match("^[%w_.%-\128-\255]+()%s*:")
   if name_end then
     return fault.no_closing_quote(str.from + name_end)
   end
-  if content:find(",%s*$") and text:find('^[%w_.%-]+"%s*:', str.to) then
+  if content:find(",%s*$") and text:find('^[%w_.%-\128-\255]+"%s*:', str.to) then
     return fault.no_closing_quote(token.quote_place(text, str.from + 1, str.to - 2))
   end
   return quote_is_inside(self, str, tok) and fault.inner_quote(str.to - 1) or nil
 end
 
 -- ---- brackets ----------------------------------------------------------------
+
+-- A closer is missing at `at` at the latest, unless the indentation shows where it was
+-- forgotten: where fewer closers stand wrong with it.  When nothing but closers is
+-- behind that place, the latest is as good and easier to see.
+local function forgotten(self, at, opener)
+  local best, fewest = { at = at, opener = opener }, self.look:misfits(at)
+  for _, hint in ipairs { self.outdent or false, self.undercut or false } do
+    if hint and self.text:find('"', hint.at) and self.look:misfits(hint.at) < fewest then
+      best, fewest = hint, self.look:misfits(hint.at)
+    end
+  end
+  return fault.missing_brace(best.at, CLOSER[best.opener])
+end
+
+local function end_of_text(self)
+  return forgotten(self, self.prev.to, self:top_kind())
+end
 
 -- A closer of the other kind: one is missing before it, or it is one too many, or
 -- the wrong one was typed.  What makes the rest match is what was meant.
@@ -72,23 +89,9 @@ local function mismatch(self, tok)
     return fault.other(tok.from, ("%s here would close what %s opened: %s belongs here")
       :format(tok.kind, top.kind, CLOSER[top.kind]))
   elseif self.look:balances(tok.to, self:open_kinds(depth)) then
-    return fault.extra_brace(tok.from)
+    return fault.extra_brace((self.double_closer or tok).from)
   end
-  return fault.missing_brace(self:end_of_last_value(), CLOSER[top.kind])
-end
-
--- The text ended too early: the closer is missing at the end, unless the indentation
--- shows where it was forgotten, which is where fewer closers stand wrong with it.
--- With nothing but closers behind that place, the end is as good and easier to see.
-local function end_of_text(self)
-  local best = { at = self.prev.to, opener = self:top_kind() }
-  local fewest = self.look:misfits()
-  for _, hint in ipairs { self.outdent or false, self.undercut or false } do
-    if hint and self.text:find('"', hint.at) and self.look:misfits(hint.at) < fewest then
-      best, fewest = hint, self.look:misfits(hint.at)
-    end
-  end
-  return fault.missing_brace(best.at, CLOSER[best.opener])
+  return forgotten(self, self:end_of_last_value(), top.kind)
 end
 
 -- The closer that is one too many, once the document has ended too early.
@@ -199,8 +202,8 @@ function explain.value(self, tok)
 end
 
 function explain.name(self, tok)
-  local name_end = tok.start and self.text:match('^"[%w_.%-]+()%s*:', tok.start)
-  if name_end then
+  local name_end = tok.start and self.text:match('^"[%w_.%-\128-\255]+()%s*:', tok.start)
+  if name_end and tok.reason ~= "curly quote" then
     return fault.no_closing_quote(name_end)
   elseif tok.kind == "eof" then
     return end_of_text(self)
@@ -290,7 +293,8 @@ explain["end"] = function(self, tok)
   elseif self.last_closer and self.look:is_name(tok) and self.look:balances(tok.from, { "{" }) then
     return closer_too_many(self)
   end
-  return broken_string(self, tok) or fault.new("text after the document", tok.from, "the document ended before this")
+  return broken_string(self, tok)
+    or fault.new("text after the document", tok.from, "the document ended before this")
 end
 
 local M = {}

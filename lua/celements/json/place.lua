@@ -15,7 +15,10 @@ local SECRET_WORDS = {
   "pass", "pwd", "secret", "token", "key", "code", "credential", "auth", "private", "signature", "verifier", "session",
 }
 
-local PLAIN = { ["true"] = true, ["false"] = true, ["null"] = true }
+-- Values that cannot be secret, whatever their name.
+local function is_harmless(value)
+  return value == "true" or value == "false" or value == "null" or value:find("^<[^<>]*>$")
+end
 
 local function names_a_secret(name)
   name = name:lower()
@@ -33,6 +36,15 @@ local function stars(value)
   end))
 end
 
+-- Is the byte at `at` escaped, by an odd number of backslashes before it?
+local function is_escaped(text, at)
+  local first = at
+  while text:byte(first - 1) == 92 do
+    first = first - 1
+  end
+  return (at - first) % 2 == 1
+end
+
 -- The first and last byte of the value at `at`.  It may be broken, so a quote ends
 -- it only where something may follow; in doubt the value is longer.
 local function extent(text, at)
@@ -48,9 +60,9 @@ local function extent(text, at)
     if not start then
       return first, #text
     end
-    local escaped = #text:sub(1, start - 1):match("\\*$") % 2 == 1
-    if not escaped and (text:find("^%s*[,}%]]", stop + 1) or text:find("^%s*$", stop + 1)
-                        or text:find('^%s*\n%s*"', stop + 1)) then
+    local goes_on = text:find("^%s*[,}%]]", stop + 1) or text:find("^%s*$", stop + 1)
+      or text:find('^%s*"[^"\n]*"%s*:', stop + 1) or text:find('^%s*\n%s*"', stop + 1)
+    if goes_on and not is_escaped(text, start) then
       return first, start - 1
     end
     from = stop + 1
@@ -78,7 +90,7 @@ local function masked(text)
       else
         first, last = extent(text, value)
       end
-      if not PLAIN[text:sub(first, last)] then
+      if not is_harmless(text:sub(first, last)) then
         out[#out + 1] = text:sub(done, first - 1)
         out[#out + 1] = stars(text:sub(first, last))
         done = last + 1
@@ -94,21 +106,13 @@ end
 local function shown(char)
   local lead = char:byte()
   if lead < 128 then
-    return lead < 32 and " " or lead == 127 and " " or char:sub(1, 1)
+    return (lead < 32 or lead == 127) and " " or char:sub(1, 1)
   end
   local length = lead >= 240 and 4 or lead >= 224 and 3 or 2
   if #char < length then
     return "?"
   end
   return char:find("^\194[\128-\159]") and " " or char:sub(1, length)
-end
-
-local function characters(line)
-  local list = {}
-  for char in line:gmatch(CHARACTER) do
-    list[#list + 1] = shown(char)
-  end
-  return list
 end
 
 --- Line and column of a byte offset.
@@ -125,32 +129,31 @@ function M.of(text, at)
   return line, column + 1
 end
 
---- Two lines: the text's line, cut to what fits, and a caret under the column.
+-- How much is looked at around a fault: enough before it to know whose value it is in.
+local BEFORE, AFTER = 65536, 4096
+
+--- Two lines: the text's line, cut to what fits, and a caret under the place.
 ---@param text string
----@param line integer
----@param column integer
+---@param at integer  1-based byte offset; one past the end is allowed
 ---@return string
-function M.excerpt(text, line, column)
-  local source, number = "", 0
-  text = masked(text:sub(1, 3) == BOM and text:sub(4) or text)
-  for content in (text .. "\n"):gmatch("([^\n]*)\n") do
-    number = number + 1
-    if number == line then
-      source = content
+function M.excerpt(text, at)
+  local start = math.max(text:sub(1, 3) == BOM and 4 or 1, at - BEFORE)
+  local _, before = text:sub(start, at - 1):gsub("[^\128-\191]", "")
+  local list, caret, line_first = {}, before + 1, 1
+  for char in masked(text:sub(start, at + AFTER)):gmatch(CHARACTER) do
+    if char:find("^\n") and #list >= caret - 1 then
       break
     end
+    list[#list + 1] = shown(char)
+    line_first = char:find("^\n") and #list + 1 or line_first
   end
-  local list = characters(source)
-  local first, last = 1, #list
-  if #list > WIDTH then
-    first = math.max(1, math.min(column - math.floor(WIDTH * 2 / 3), #list - WIDTH + 1))
-    last = first + WIDTH - 1
-  end
-  local before = first > 1 and "..." or ""
-  local after = last < #list and "..." or ""
-  local gutter = tostring(line) .. " | "
-  return gutter .. before .. table.concat(list, "", first, last) .. after .. "\n"
-      .. (" "):rep(#gutter - 2) .. "| " .. (" "):rep(#before + column - first) .. "^"
+  local first = math.max(line_first, math.min(caret - math.floor(WIDTH * 2 / 3), #list - WIDTH + 1))
+  local last = math.min(#list, first + WIDTH - 1)
+  local cut_before = first > line_first and "..." or ""
+  local cut_after = last < #list and "..." or ""
+  local gutter = ("%d | "):format((M.of(text, at)))
+  return gutter .. cut_before .. table.concat(list, "", first, last) .. cut_after .. "\n"
+    .. (" "):rep(#gutter - 2) .. "| " .. (" "):rep(#cut_before + caret - first) .. "^"
 end
 
 return M

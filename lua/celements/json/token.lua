@@ -65,7 +65,8 @@ local function open_line(text, from, stop)
   end
   local rest = text:sub(stop)
   local new_member = rest:find('^%s*"[^"\n]*"%s*:') or rest:find("^%s*[}%]]")
-  local new_item = content:find(",%s*$") and rest:find('^%s*"[^"\n]*"%s*[,%]\r\n]')
+  local new_item = content:find(",%s*$")
+    and (rest:find('^%s*"[^"\n]*"%s*[,%]\r\n]') or rest:find("^%s*[{%[]"))
   if new_member or new_item or not rest:find('"', 1, true) then
     return fault.no_closing_quote(M.quote_place(text, from + 1, stop - 1))
   end
@@ -124,7 +125,8 @@ local function word_token(word, from)
     token.kind = "literal"
   elseif is_number(word) then
     token.kind = "number"
-    if math.abs(tonumber(word)) == math.huge then
+    local value = tonumber(word)   -- LuaJIT has none for an exponent of many digits
+    if not word:find("[eE]%-") and (not value or math.abs(value) == math.huge) then
       return broken(fault.other(from, "a number too large"))
     end
   elseif word:find("^%u[%u%d]*_[%u%d_]*$") or word:find("^[xX][xX][xX]+$") then
@@ -154,19 +156,20 @@ function M.next(text, pos)
     return { kind = "eof", from = #text + 1, to = #text + 1 }
   end
   local char = text:sub(from, from)
-  if char == '"' then
+  if char:find("[,:}%]]") then
+    return { kind = char, from = from, to = from + 1 }
+  elseif char == '"' then
     local tok = string_token(text, from)
     tok.start = from   -- a fault inside has its own `from`
     return tok
   end
-  if first_match(COMMENTS, text, from) then
+  if not char:find("[%w{%[]") and first_match(COMMENTS, text, from) then
     return { kind = "comment", from = from, to = from }
   end
-  local last = first_match(PLACEHOLDERS, text, from)
+  local last = not char:find("%w") and first_match(PLACEHOLDERS, text, from)
   if last then
     return { kind = "placeholder", from = from, to = last + 1 }
-  end
-  if char:find("[{}%[%]:,]") then
+  elseif char == "{" or char == "[" then
     return { kind = char, from = from, to = from + 1 }
   end
   if text:find("^" .. CURLY, from) then

@@ -141,7 +141,8 @@ end
 ---@return table? request  method, path, query (nil without "?"), version, headers (lower-case names), body
 ---@return table? refusal  status and message when it was nonsense; nil, nil when the peer just went
 function M.read_request(reader)
-  local line, refused, budget = nil, nil, MAX_HEAD
+  local line, refused
+  local budget = MAX_HEAD
   repeat   -- a line end too many after the last body is harmless
     line, refused, budget = read_line(reader, budget)
     if not line then

@@ -143,7 +143,7 @@ local function read_proxy(self, body)
 end
 
 local function read_draft(self, element, body)
-  local draft, refused = { element = element }, nil
+  local draft, refused = { element = element }
   draft.configuration, refused = read_object(body, "configuration")
   if not refused then
     draft.provider_data, refused = read_object(body, "providerData")
@@ -181,7 +181,7 @@ local function ask_provider(self, draft)
     return {}
   end
   if not draft.authentication.consent then
-    local ok, message = self.provider:check_credentials(draft.authentication, configuration)
+    local ok, message = self.provider.check_credentials(draft.authentication, configuration)
     return ok and {} or nil, message
   end
   local app = draft.proxy or {

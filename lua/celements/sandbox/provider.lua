@@ -231,7 +231,7 @@ end
 --- Are these the credentials of an account at this provider?
 ---@return boolean? ok
 ---@return string? provider_message
-function provider:check_credentials(authentication, configuration)
+function provider.check_credentials(authentication, configuration)
   for name, value in pairs(authentication.accepts) do
     if configuration[name] ~= value then
       return refusal("invalid_credentials", "user name, password or key are wrong")

@@ -1,0 +1,93 @@
+-- A script that runs once: from the start of the process to its end, the whole flow,
+-- against the system's trust store.
+
+local lib = require "bench.lib"
+
+local CPU_GOAL = 12e-3
+local TIMES = 5 * lib.rounds -- a run takes a hundredth of a second
+
+local page = dofile "bench/page.lua"
+
+-- The system's store with the server's CA in it.  The system's own stays as it is: the
+-- copy is mounted over it, in a mount namespace that only the measured command is in.
+local store = lib.dir .. "/store"
+lib.sh(([[
+cp -a /etc/ssl/certs %s
+cat %s >>%s/ca-certificates.crt
+cp %s %s/$(openssl x509 -hash -noout -in %s).0]]):format(store, lib.ca_file, store, lib.ca_file, store, lib.ca_file))
+local in_namespace = ("unshare -r -m sh -c 'mount --bind %s /etc/ssl/certs && exec \"$@\"' sh"):format(store)
+local has_namespaces = pcall(lib.sh, in_namespace .. " true 2>/dev/null")
+
+local function script(lua)
+  return ("%s bench/flow.lua 1.1 %s system 0 1 bench/page.lua"):format(lua, lib.by_name_url)
+end
+
+local function bare(trust)
+  return ("build/bench/floor-lua5.4 easy plain 1.1 %s %s 0 1 bench/page.lua"):format(lib.by_name_url, trust)
+end
+
+-- The page's two commands.
+local body_file = lib.dir .. "/instance.json"
+local file = assert(io.open(body_file, "w"))
+file:write((assert(require "cjson").encode(page.body)))
+file:close()
+local curl_file = lib.dir .. "/curl.sh"
+file = assert(io.open(curl_file, "w"))
+file:write(([[
+set -e
+curl -s -X GET -H 'Content-Type: application/json' '%s%s'
+curl -s -X POST -H '%s' -H 'Content-Type: application/json' -d @%s '%s%s'
+]]):format(lib.by_name_url, page.get, page.authorization, body_file, lib.by_name_url, page.post))
+file:close()
+
+local rows = { { "", "CPU ms", "<=12", "wall ms", "peak MiB" } }
+
+local function add(label, environment, command, goal)
+  lib.progress("cold, " .. label)
+  local list = lib.whole(environment, command, TIMES)
+  local cpu = lib.median(list, "cpu")
+  rows[#rows + 1] = {
+    label, ("%.1f"):format(cpu * 1e3), goal and lib.goal(cpu <= CPU_GOAL) or "",
+    ("%.1f"):format(lib.median(list, "wall") * 1e3), ("%.1f"):format(lib.median(list, "rss") / 1024),
+  }
+end
+
+-- lib.whole, with the store's copy in the place of the store.
+local function add_in_store(label, environment, command, goal)
+  local pin = lib.pin
+  lib.pin = in_namespace .. " " .. pin
+  add(label, environment, command, goal)
+  lib.pin = pin
+end
+
+local directory, bundle = "SSL_CERT_DIR=" .. store, "SSL_CERT_FILE=" .. store .. "/ca-certificates.crt"
+if has_namespaces then
+  add_in_store("celements, lua5.4, system's store", lib.checkout "lua5.4", script "lua5.4", true)
+  add_in_store("celements, luajit, system's store", lib.checkout "luajit", script "luajit", true)
+  add_in_store("the page's two curl commands", "", "sh " .. curl_file)
+  add_in_store("bare, libcurl's own choice of store", "", bare "none")
+else
+  rows[#rows + 1] = { "no mount namespaces here: the system's store itself is not measured" }
+end
+add("celements, lua5.4, SSL_CERT_DIR (hashed)", lib.checkout "lua5.4" .. " " .. directory, script "lua5.4", true)
+add("celements, lua5.4, SSL_CERT_FILE (bundle)", lib.checkout "lua5.4" .. " " .. bundle, script "lua5.4")
+add("bare, hashed directory", "", bare(store))
+add("bare, bundle", "", bare(store .. "/ca-certificates.crt"))
+add("bare, a bundle of one", "", bare(lib.ca_file))
+lib.print(("Cold: a process from start to end, GET and POST over HTTPS (median of %d)"):format(TIMES), rows)
+
+rows = { { "", "CPU ms", "", "wall ms", "peak MiB" } }
+local lua = lib.checkout "lua5.4"
+add("lua5.4, nothing", lua, "lua5.4 -e ''")
+add("and require 'celements.core' (libcurl and what it links)", lua, [[lua5.4 -e 'require "celements.core"']])
+add("and require 'celements'", lua, [[lua5.4 -e 'require "celements"']])
+add("and celements.new", lua, [[lua5.4 -e 'require "celements".new()']])
+add("the flow over plain HTTP", lua,
+  ("lua5.4 bench/flow.lua 1.1 %s system 0 1 bench/page.lua"):format(lib.transports[1].url))
+add("the flow over HTTPS, a bundle of one", lua,
+  ("lua5.4 bench/flow.lua 1.1 %s %s 0 1 bench/page.lua"):format(lib.transports[2].url, lib.ca_file))
+lib.progress ""
+print()
+lib.print("Where it goes: each line has what the line above has, and more", rows)
+print(("  Choosing the store, files in the page cache: %.1f ms CPU"):format(
+  lib.sh "build/bench/trust 100":match "trust (%S+)" * 1e3))

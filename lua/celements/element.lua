@@ -1,0 +1,287 @@
+--- The catalogue: which elements there are and what each wants to know.
+-- Adds elements, element, required_configuration, skeleton, element_docs and
+-- element_metadata to celements.Client.
+
+local check = require "celements.check"
+local client = require "celements.client"
+local core = require "celements.core"
+local json = require "celements.json"
+local page = require "celements.page"
+
+local M = {}
+
+local PAGE_SIZE = 200 -- the platform's largest (contract section 6)
+
+local path = core.url.path
+
+local function get(self, where, query, options, level)
+  local result, info = client.send(self, { method = "GET", path = where, query = query }, options, level + 1)
+  return result, info
+end
+
+--- An iterator over a list of the platform, for the modules that have one.
+---@param self celements.Client
+---@param where string  the path
+---@param query string[]  flat, without paging
+---@param options {page_size?: integer, limit?: integer, page?: string}
+---@param level integer
+---@param needs? string  secrets it cannot do without, as letters
+---@param of_call? celements.CallOptions
+---@return celements.Pages
+function M.list(self, where, query, options, level, needs, of_call)
+  local err = needs and client.lacks(self, needs)
+  local size = tostring(options.page_size or PAGE_SIZE)
+  return page.new(function(token)
+    if err then
+      return nil, err
+    end
+    local flat = { "pageSize", size }
+    if token then
+      flat[3], flat[4] = "nextPage", token
+    end
+    for i = 1, #query do
+      flat[#flat + 1] = query[i]
+    end
+    local request = { method = "GET", path = where, query = flat, empty = true }
+    local rows, info = client.send(self, request, of_call, level + 1)
+    return rows, info
+  end, options)
+end
+
+local LIST_OPTIONS = { where = "string", page_size = "number", limit = "number", page = "string" }
+
+--- Raise unless options holds nothing but known names of the right types.
+---@param options table?
+---@param known table<string, string>  name -> types
+---@param level integer
+---@return table
+function M.checked(options, known, level)
+  if options == nil then
+    return {}
+  end
+  check.table(options, "the options", level + 1)
+  for name, value in pairs(options) do
+    if not known[name] then
+      check.unknown(name, known, "option", level + 1)
+    end
+    check.type(value, known[name], name, level + 1)
+  end
+  return options
+end
+
+local function check_key(key, level)
+  check.type(key, "string or number", "the element's key or id", level + 1)
+end
+
+--- All elements of the catalogue, one after the other: GET /elements.
+---@param options? {where?: string, page_size?: integer, limit?: integer, page?: string}
+---@return celements.Pages
+function client.methods:elements(options)
+  options = M.checked(options, LIST_OPTIONS, 2)
+  return (M.list(self, "/elements", options.where and { "where", options.where } or {}, options, 2))
+end
+
+--- One element, its configuration, parameters and resources included: GET /elements/{keyOrId}.
+---@param key string|integer
+---@param options? celements.CallOptions
+---@return table? element
+---@return celements.Info info  or celements.Error
+function client.methods:element(key, options)
+  check_key(key, 2)
+  local result, info = get(self, path("elements", key), nil, options, 2)
+  return result, info
+end
+
+-- A row of the platform's, whatever it calls things (contract section 14).
+local function requirement(item)
+  local type_name = item.type or item.configDataType
+  if type_name == json.null then
+    type_name = nil
+  end
+  local default = item.defaultValue
+  if default == json.null or default == "" then
+    default = nil
+  end
+  return {
+    key = item.key,
+    name = item.name,
+    description = item.description ~= json.null and item.description or nil,
+    type = type_name,
+    secret = type_name == "PASSWORD" or core.secret.is_name(item.key),
+    default = default,
+    order = tonumber(item.displayOrder) or math.huge,
+    options = type(item.options) == "table" and #item.options > 0 and item.options or nil,
+  }
+end
+
+local function is_asked(item)
+  local required = item.required
+  if required == nil then
+    required = item.mandatory
+  end
+  return required == true and item.internal ~= true and type(item.key) == "string"
+end
+
+local function requirements(items)
+  local list = json.array {}
+  for _, item in ipairs(items) do
+    if is_asked(item) then
+      list[#list + 1] = requirement(item)
+    end
+  end
+  table.sort(list, function(a, b)
+    if a.order ~= b.order then
+      return a.order < b.order
+    end
+    return a.key < b.key
+  end)
+  for _, each in ipairs(list) do
+    each.order = each.order ~= math.huge and each.order or nil
+  end
+  return list
+end
+
+-- Does this failure only say that an older platform lacks the endpoint, or the element the list?
+local function is_missing(err)
+  return err.status == 404 or err.status == 405
+end
+
+-- The authentication type asked for or the element's default; nil when it has no list.
+local function type_of(self, key, auth_type, options, level)
+  if auth_type then
+    return auth_type
+  end
+  local types, err = get(self, path("elements", key, "authentication-types"), nil, options, level + 1)
+  if type(types) == "table" and type(types.defaultValue) == "string" then
+    return types.defaultValue
+  elseif types == nil and not is_missing(err) then
+    return nil, err
+  end
+end
+
+--- What client:required_configuration does, for a caller at `level`.
+function M.requirements(self, key, auth_type, options, level)
+  local chosen, err = type_of(self, key, auth_type, options, level + 1)
+  if err then
+    return nil, err
+  end
+  local items, info
+  if chosen then
+    local where = path("elements", key, "authentication-types", chosen, "configurations")
+    items, info = get(self, where, nil, options, level + 1)
+    if items == nil and not is_missing(info) then
+      return nil, info
+    end
+  end
+  if type(items) ~= "table" or #items == 0 then
+    local both
+    both, info = get(self, path("elements", key, "configuration"), nil, options, level + 1)
+    if both == nil then
+      return nil, info
+    end
+    items = type(both) == "table" and (both.configuration or both) or {}
+  end
+  return requirements(items), info
+end
+
+--- What a user has to be asked before an instance can be created.
+-- From authentication-types where the platform has them, else from the element's
+-- configuration.
+---@param key string|integer
+---@param auth_type? string  "oauth2", "basic", ...; the element's default otherwise
+---@param options? celements.CallOptions
+---@return celements.Requirement[]? list  in the order to ask in: key, name, type, secret, default, description
+---@return celements.Info info  or celements.Error
+function client.methods:required_configuration(key, auth_type, options)
+  check_key(key, 2)
+  check.type(auth_type, "string or nil", "the authentication type", 2)
+  local list, info = M.requirements(self, key, auth_type, options, 2)
+  return list, info
+end
+
+-- What the callback will bring, by authentication type (flows.md sections 1 to 3).
+local PROVIDER_DATA = {
+  oauth2 = { code = "<CODE_FROM_THE_CALLBACK>" },
+  oauth1 = {
+    oauth_token = "<OAUTH_TOKEN_FROM_THE_CALLBACK>",
+    oauth_verifier = "<OAUTH_VERIFIER_FROM_THE_CALLBACK>",
+    secret = "<SECRET_FROM_OAUTH_TOKEN>",
+  },
+}
+
+--- The parameters of create_instance for an element, with `<...>` where something has
+-- to be filled in.  create_instance refuses it until that is done.
+---@param key string
+---@param auth_type? string
+---@param options? celements.CallOptions
+---@return table? params
+---@return celements.Info info  or celements.Error
+function client.methods:skeleton(key, auth_type, options)
+  check_key(key, 2)
+  local element, info = get(self, path("elements", key), nil, options, 2)
+  if element == nil then
+    return nil, info
+  end
+  local list
+  list, info = self:required_configuration(key, auth_type, options)
+  if list == nil then
+    return nil, info
+  end
+  local configuration = {}
+  for _, each in ipairs(list) do
+    configuration[each.key] = each.default or ("<INSERT_%s>"):format(each.key:upper():gsub("[^%w]", "_"))
+  end
+  local kind = auth_type or (type(element.authentication) == "table" and element.authentication.type) or ""
+  local grant = PROVIDER_DATA[tostring(kind):lower()]
+  local params = {
+    element = { key = element.key },
+    name = "<INSERT_INSTANCE_NAME>",
+    tags = json.array { "<INSERT_TAG>" },
+    configuration = configuration,
+  }
+  if grant then
+    params.providerData = {}
+    for name, value in pairs(grant) do
+      params.providerData[name] = value
+    end
+  end
+  return params, info
+end
+
+-- metadata and docs take the numeric id only; elements are known by their keys
+-- (contract section 6, "Trap").
+local function by_id(self, key, resource, query, options, level)
+  check_key(key, level + 1)
+  local id = key
+  if type(key) == "string" and not key:find("^%d+$") then
+    local element, info = get(self, path("elements", key), nil, options, level + 1)
+    if element == nil then
+      return nil, info
+    end
+    id = element.id
+  end
+  local result, info = get(self, path("elements", id, resource), query, options, level + 1)
+  return result, info
+end
+
+--- The element's API as Swagger 2.0: GET /elements/{id}/docs.
+---@param key string|integer
+---@param options? celements.CallOptions
+---@return table? swagger
+---@return celements.Info info  or celements.Error
+function client.methods:element_docs(key, options)
+  local result, info = by_id(self, key, "docs", nil, options, 2)
+  return result, info
+end
+
+--- What the element can do: GET /elements/{id}/metadata?expand=true.
+---@param key string|integer
+---@param options? celements.CallOptions
+---@return table? metadata
+---@return celements.Info info  or celements.Error
+function client.methods:element_metadata(key, options)
+  local result, info = by_id(self, key, "metadata", { "expand", "true" }, options, 2)
+  return result, info
+end
+
+return M

@@ -1,0 +1,280 @@
+--- Many calls at once over one engine: client:map() and client:create_instances().
+-- Each item runs in a coroutine of its own; where it would wait for an answer it hands
+-- over, and whichever answer comes first goes on.  One failure does not stop the others.
+-- Knows nothing of what the calls are.
+
+local check = require "celements.check"
+local client = require "celements.client"
+local core = require "celements.core"
+local errors = require "celements.error"
+local instance = require "celements.instance"
+local wait = require "celements.wait"
+
+local CONCURRENCY = 16
+local SLICE = 0.2 -- seconds; between slices Ctrl-C gets its turn
+
+local clock = core.engine.clock
+
+-- What a coroutine of ours says when it would have to wait.
+local FOR_TRANSFER, FOR_TIME = "transfer", "time"
+
+local task_waiter = { name = "task" }
+
+function task_waiter.check()
+  return true
+end
+
+function task_waiter.wait(_, transfer)
+  if transfer:done() then
+    return true
+  end
+  return coroutine.yield(FOR_TRANSFER, transfer)
+end
+
+function task_waiter.sleep(seconds)
+  coroutine.yield(FOR_TIME, clock() + seconds)
+end
+
+---@class celements.Scheduler
+local scheduler = {}
+scheduler.__index = scheduler
+
+local function new_scheduler(next_item, f, concurrency, on_done)
+  return setmetatable({
+    next_item = next_item,
+    f = f,
+    limit = concurrency,
+    most = concurrency,
+    on_done = on_done,
+    started = 0,
+    running = 0,
+    done = 0,
+    failed = 0,
+    paused_until = 0,
+    by_transfer = {}, -- transfer id -> task
+    sleeping = {}, -- task -> when it wants to go on
+    exhausted = false,
+  }, scheduler)
+end
+
+-- The platform asks for less: start nothing for a while, and then half as much at once.
+function scheduler:ease_off(err)
+  self.paused_until = math.max(self.paused_until, clock() + (err.retry_after or 1))
+  self.limit = math.max(1, math.floor(self.limit / 2))
+end
+
+function scheduler:finish(task, fine, result, info)
+  self.running, self.done = self.running - 1, self.done + 1
+  local outcome
+  if not fine then
+    outcome = { err = result }
+  elseif result == nil then
+    outcome = { err = info }
+  else
+    outcome = { result = result, info = info }
+  end
+  if outcome.err ~= nil or result == nil then
+    self.failed = self.failed + 1
+    if errors.is(outcome.err) and outcome.err.kind == "rate_limit" then
+      self:ease_off(outcome.err)
+    end
+  elseif self.limit < self.most then
+    self.limit = self.limit + 1
+  end
+  self.on_done(task.index, outcome, self)
+end
+
+-- Runs a task until it waits or ends.
+function scheduler:resume(task, ...)
+  local fine, what, on, third = coroutine.resume(task.routine, ...)
+  if coroutine.status(task.routine) == "dead" then
+    wait.leave(task.routine)
+    self:finish(task, fine, what, on, third)
+  elseif what == FOR_TRANSFER then
+    self.by_transfer[on:id()] = task
+  elseif what == FOR_TIME then
+    self.sleeping[task] = on
+  else
+    self:finish(task, false, "the function yielded; only calls of celements may wait inside map()")
+  end
+end
+
+function scheduler:start()
+  while self.running < self.limit and not self.exhausted and clock() >= self.paused_until do
+    local fine, item = pcall(self.next_item)
+    if not fine or item == nil then
+      self.exhausted = true
+      self.source_err = not fine and item or nil
+      return
+    end
+    self.started, self.running = self.started + 1, self.running + 1
+    local task = { index = self.started, routine = coroutine.create(self.f) }
+    wait.enter(task.routine, task_waiter)
+    self:resume(task, item, task.index)
+  end
+end
+
+function scheduler:wake()
+  local now = clock()
+  local due = {}
+  for task, at in pairs(self.sleeping) do
+    if at <= now then
+      due[#due + 1] = task
+    end
+  end
+  for _, task in ipairs(due) do
+    self.sleeping[task] = nil
+    self:resume(task)
+  end
+end
+
+-- How long nothing can happen but an answer.
+function scheduler:patience()
+  local now, until_then = clock(), clock() + SLICE
+  for _, at in pairs(self.sleeping) do
+    until_then = math.min(until_then, at)
+  end
+  if not self.exhausted and self.running < self.limit then
+    until_then = math.min(until_then, self.paused_until)
+  end
+  return math.max(0, until_then - now)
+end
+
+function scheduler:run()
+  self:start()
+  while self.running > 0 or not self.exhausted do
+    local engine = assert(wait.engine())
+    assert(engine:step(math.ceil(self:patience() * 1000)))
+    local id = engine:finished()
+    while id do
+      local task = self.by_transfer[id]
+      if task then
+        self.by_transfer[id] = nil
+        self:resume(task, true)
+      end
+      id = engine:finished()
+    end
+    self:wake()
+    self:start()
+  end
+end
+
+local OPTIONS = { concurrency = "number", on_progress = "function", on_result = "function", total = "number" }
+
+-- The options of the run, and apart from them those of each call.
+local function split(options, level)
+  options = options or {}
+  check.table(options, "the options", level + 1)
+  local of_run, of_call = {}, {}
+  for name, value in pairs(options) do
+    if OPTIONS[name] then
+      check.type(value, OPTIONS[name], name, level + 1)
+      of_run[name] = value
+    else
+      of_call[name] = value
+    end
+  end
+  local concurrency = of_run.concurrency or CONCURRENCY
+  if concurrency < 1 or concurrency % 1 ~= 0 then
+    error("concurrency has to be a whole number above 0", level + 1)
+  end
+  of_run.concurrency = concurrency
+  return of_run, of_call
+end
+
+local function is_callable(value)
+  local mt = type(value) == "table" and getmetatable(value)
+  return type(value) == "function" or type(mt) == "table" and mt.__call ~= nil
+end
+
+-- The next item of a list or an iterator, and how many a list has.
+local function source(items, level)
+  if is_callable(items) then
+    return function()
+      return (items())
+    end
+  end
+  check.type(items, "table or function", "the items", level + 1)
+  local at = 0
+  return function()
+    at = at + 1
+    return items[at]
+  end, #items
+end
+
+-- Inside a task of another run: its waits hand over to that run, one item at a time.
+local function run_in_turn(state)
+  while true do
+    local item = state.next_item()
+    if item == nil then
+      return
+    end
+    state.started, state.running = state.started + 1, 1
+    local result, info = state.f(item, state.started)
+    state:finish({ index = state.started }, true, result, info)
+  end
+end
+
+local function map(items, f, options, level)
+  local next_item, count = source(items, level + 1)
+  local results = count and {} or nil
+  local total = count or options.total
+  local state = new_scheduler(next_item, f, options.concurrency, function(index, outcome, self)
+    if results then
+      results[index] = outcome
+    end
+    if options.on_result then
+      options.on_result(index, outcome)
+    end
+    if options.on_progress then
+      options.on_progress { done = self.done, failed = self.failed, total = total }
+    end
+  end)
+  if wait.inside() then
+    run_in_turn(state)
+  else
+    state:run()
+  end
+  if state.source_err then
+    error(state.source_err, 0) -- the input broke off: not the same as its end
+  end
+  return results or true, { done = state.done, failed = state.failed, total = total or state.done }
+end
+
+--- Call f(item, index) for every item, up to `concurrency` at once, over one engine.
+-- f returns what a call returned: a result, or nil and an error.  Order is kept; a
+-- failure is an outcome and stops nothing.  With an iterator as input the outcomes go to
+-- on_result alone, so that memory does not grow; should the iterator fail, what runs is
+-- finished and its error raised.  After 429 fewer run at once.
+---@param items table|function  a list, or an iterator such as client:instances()
+---@param f fun(item: any, index: integer): any, any
+---@param options? {concurrency?: integer, on_progress?: fun(p: {done: integer, failed: integer, total?: integer}), on_result?: fun(index: integer, outcome: celements.Outcome), total?: integer}
+---@return celements.Outcome[]|true outcomes  each {result, info} or {err}; true for an iterator
+---@return {done: integer, failed: integer, total: integer} summary
+function client.methods.map(_, items, f, options)
+  check.type(f, "function", "f", 2)
+  local of_run, of_call = split(options, 2)
+  local extra = next(of_call)
+  if extra then
+    check.unknown(extra, OPTIONS, "option", 2)
+  end
+  local outcomes, summary = map(items, f, of_run, 2)
+  return outcomes, summary
+end
+
+--- Create many instances at once; each as create_instance does, with a deadline of its own.
+---@param list table|function  parameters of create_instance, a list or an iterator
+---@param options? {concurrency?: integer, on_progress?: function, on_result?: function, total?: integer, timeout?: number, retries?: integer, headers?: table}
+---@return celements.Outcome[]|true outcomes  in the order of the list
+---@return {done: integer, failed: integer, total: integer} summary
+function client.methods:create_instances(list, options)
+  local of_run, of_call = split(options, 2)
+  client.check_options(of_call, 2)
+  local outcomes, summary = map(list, function(params)
+    local created, info = instance.create(self, params, of_call, 1)
+    return created, info
+  end, of_run, 2)
+  return outcomes, summary
+end
+
+return true

@@ -1,0 +1,134 @@
+--- Rows of a paged list, one after the other, until the list really ends.
+-- A list never ends early in silence (N12): a page that fails raises, and goes on
+-- raising; a page token that comes again raises; what the platform remarks about a page
+-- stays readable.  Pure: how a page is fetched is an argument.
+
+local errors = require "celements.error"
+
+---@class celements.Pages
+---@field next_page string?  the token that goes on behind the current page; nil on the last
+---@field left integer  rows of the current page that were not handed out yet
+---@field count integer  rows handed out so far
+---@field total integer?  rows in all, where the platform says so
+---@field warnings string[]  what the platform remarked (Elements-Error), such as a page it cut
+---@field err celements.Error?  why it cannot go on; raised again by every further step
+local pages = {}
+
+local pages_mt = { __name = "celements.Pages", __index = pages }
+
+function pages_mt:__tostring()
+  return ("celements.Pages (%d rows so far%s)"):format(self.count, self.err and ", failed" or "")
+end
+
+local M = {}
+
+local function repeated_token(info)
+  return errors.new {
+    kind = "decode",
+    message = "the platform gave the same page token twice; the list cannot be followed to its end",
+    request_id = info.request_id,
+    hint = "ask for the list again from its start, or with another page size",
+  }
+end
+
+-- The next page into self.  True when there may be rows, false at the end, or nil and
+-- the error that from now on is the iterator's.
+local function turn(self)
+  if self.ended then
+    return false
+  end
+  local rows, info = self.fetch(self.next_page)
+  if rows == nil then
+    return nil, info
+  end
+  local headers = info.headers
+  local token = headers["elements-next-page-token"]
+  if token == "" then
+    token = nil
+  end
+  if token and self.seen[token] then
+    return nil, repeated_token(info)
+  elseif token then
+    self.seen[token] = true
+  end
+  self.rows, self.at, self.left = rows, 0, #rows
+  self.total = tonumber(headers["elements-total-count"]) or self.total
+  if info.warning then
+    self.warnings[#self.warnings + 1] = info.warning
+  end
+  self.next_page, self.ended = token, token == nil
+  return true
+end
+
+--- The next row; nil when the list has really ended; nil and the error when a page
+-- cannot be had, now and every time after.
+---@return any? row
+---@return celements.Error? err
+function pages:step()
+  if self.limit and self.count >= self.limit then
+    return nil
+  end
+  while self.left == 0 do
+    if self.err then
+      return nil, self.err
+    end
+    local more, err = turn(self)
+    if not more then
+      self.err = err
+      return nil, err
+    end
+  end
+  self.at, self.left, self.count = self.at + 1, self.left - 1, self.count + 1
+  return self.rows[self.at]
+end
+
+--- As step(), but a page that cannot be had raises the celements.Error: a loop over the
+-- rows cannot take a failure for the end.
+---@return any?
+function pages:next()
+  local row, err = self:step()
+  if err then
+    error(err, 0)
+  end
+  return row
+end
+
+pages_mt.__call = pages.next
+
+--- All rows that are left, in a list; nil and the error instead of raising.
+---@return any[]?
+---@return celements.Error?
+function pages:all()
+  local rows = {}
+  while true do
+    local row, err = self:step()
+    if err then
+      return nil, err
+    elseif row == nil then
+      return rows
+    end
+    rows[#rows + 1] = row
+  end
+end
+
+--- An iterator over the rows of a list.
+---@param fetch fun(token: string?): any[]?, table  rows and the call's info, or nil and the error
+---@param options? {limit?: integer, page?: string}  page: a token to go on from
+---@return celements.Pages  call it, or use it in `for row in it do`
+function M.new(fetch, options)
+  options = options or {}
+  return setmetatable({
+    fetch = fetch,
+    limit = options.limit,
+    next_page = options.page,
+    rows = {},
+    at = 0,
+    left = 0,
+    count = 0,
+    seen = options.page and { [options.page] = true } or {},
+    warnings = {},
+    ended = false,
+  }, pages_mt)
+end
+
+return M

@@ -1,0 +1,74 @@
+--- Connecting an existing instance again: its id, token, name and tags stay.
+-- Adds reauthenticate to celements.Client.  The body is built from scratch like that of a
+-- create (flows.md section 6): what the platform masks is never sent back.
+
+local check = require "celements.check"
+local client = require "celements.client"
+local instances = require "celements.instances"
+local json = require "celements.json"
+local params_of = require "celements.params"
+
+-- The tokens of the old connection; the documented recipe takes them out.
+local OLD_GRANT = {
+  ["oauth.user.token"] = true,
+  ["oauth.user.token.secret"] = true,
+  ["oauth.user.refresh_token"] = true,
+  ["oauth.user.refresh_time"] = true,
+}
+
+local function is_masked(value)
+  return type(value) == "string" and value:find("^%*+$") ~= nil
+end
+
+local function merged(old, new)
+  local configuration = {}
+  for key, value in pairs(type(old) == "table" and old or {}) do
+    if value ~= json.null and not OLD_GRANT[key] and not is_masked(value) then
+      configuration[key] = value
+    end
+  end
+  for key, value in pairs(new or {}) do
+    configuration[key] = value
+  end
+  return configuration
+end
+
+--- Give an existing instance a new grant: PUT /instances/{id}?reAuthenticate=true.
+-- Keeps id, token, name and tags.  Secrets of the configuration come masked from the
+-- platform and are not sent back; give those the element needs (oauth.api.key,
+-- oauth.api.secret) in `configuration`.  Sent at most once: a code works once.
+---@param id string|integer
+---@param provider_data table<string, string>  what the new callback brought
+---@param configuration? table<string, any>  laid over the instance's own
+---@param options? celements.CallOptions
+---@return celements.Instance? instance
+---@return celements.Info info  or celements.Error
+function client.methods:reauthenticate(id, provider_data, configuration, options)
+  local target = instances.by_id(id, 2)
+  check.table(provider_data, "provider_data", 2)
+  check.type(configuration, "table or nil", "configuration", 2)
+  if options ~= nil then
+    client.check_options(options, 2)
+  end
+  local given = { provider_data = provider_data, configuration = configuration }
+  local err = params_of.incomplete({}, params_of.placeholders(given))
+  if err then
+    return nil, err
+  end
+  local old, info = instances.get(self, target, options, 2)
+  if old == nil then
+    return nil, info
+  end
+  local body = {
+    element = { key = old.element.key },
+    name = old.name,
+    tags = json.array(type(old.tags) == "table" and old.tags or {}),
+    providerData = provider_data,
+    configuration = merged(old.configuration, configuration),
+  }
+  local instance
+  instance, info = instances.replace(self, target, options, 2, body, { "reAuthenticate", "true" })
+  return instance, info
+end
+
+return true

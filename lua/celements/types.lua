@@ -1,0 +1,451 @@
+---@meta celements.core
+--- What an editor should know: the tables that go in and come out, and the C modules.
+--- Nothing requires this file; where the code and this file disagree, the code is right.
+
+-- luacheck: ignore 212 241 242
+
+-- What a program gives ------------------------------------------------------------
+
+--- The options of a client; a name that is not here raises.
+---@class celements.Options
+---@field base_url? string  where the platform is, as a host or a URL; default https://api.cloud-elements.com/elements/api-v2
+---@field user_secret? string  default: CELEMENTS_USER_SECRET
+---@field org_secret? string  default: CELEMENTS_ORG_SECRET
+---@field timeout? number  seconds for a whole call, retries included; default 60, and 120 for creating an instance
+---@field connect_timeout? number  seconds for each connection; default 10
+---@field retries? integer  how often a call is tried again at most; default 2
+---@field ca_file? string  a PEM file with the authorities to trust, in place of the system's
+---@field proxy? string  a proxy's URL, "" for none; default: what https_proxy and its like say
+---@field user_agent? string
+---@field max_body? integer  bytes of an answer after decompression; default 16 MiB
+---@field http_version? "1.1"|"2"  default "1.1"
+---@field waiter? "block"  who waits; default: found by itself
+---@field on_response? fun(event: celements.Event)  called once for each attempt
+---@field allow_http? boolean  allow plain http to other machines; default false
+---@field headers? table<string, string>  sent with every call
+
+--- The options of one call.
+---@class celements.CallOptions
+---@field timeout? number  seconds for the whole call
+---@field retries? integer  how often it is tried again at most
+---@field headers? table<string, string>  they win over the client's
+
+--- The options of client:request().
+---@class celements.RequestOptions: celements.CallOptions
+---@field query? table  by name (sent in the order of the alphabet, a list repeats the name), or a list of {name, value} pairs
+---@field json? any  the body, as a Lua value
+---@field element_token? string  an instance's token, for a call to its resources
+
+--- What oauth_url and oauth_token take; any other name is sent as it is written.
+---@class celements.OauthParams
+---@field element string|integer|{key?: string, id?: integer}  "hubspot"
+---@field api_key? string  the application's client id
+---@field api_secret? string  the application's client secret
+---@field callback_url? string
+---@field scope? string|string[]  a list is sent item by item; in a string + and %20 stand for the space
+---@field state? string  comes back in the callback
+---@field site_address? string
+---@field request_token? string  of oauth_token, for OAuth 1.0
+---@field callback_proxy? boolean
+---@field is_oauth_proxy? boolean
+---@field oauth_proxy_name? string
+---@field post? boolean  send a body by POST, so that the secret is in no URL; for oauth_url only
+---@field [string] any
+
+--- What create_instance takes; a decoded instance.json will do, and any other name is
+--- sent as it is written.
+---@class celements.InstanceParams
+---@field element string|integer|{key?: string, id?: integer}
+---@field name? string
+---@field provider_data? table<string, any>  what the callback brought
+---@field configuration? table<string, any>  by the element's own names
+---@field tags? string|string[]
+---@field external_authentication? string  "initial": the application holds tokens already
+---@field oauth_proxy? table
+---@field retrieve_objects? boolean
+---@field once? string  a name of the program's own: an instance made under it is found, not made again
+---@field check? boolean  ask the catalogue first whether required configuration is missing
+---@field [string] any
+
+-- What a program gets -------------------------------------------------------------
+
+--- The answer of oauth_url.
+---@class celements.OauthUrl
+---@field oauthUrl string  where to send the user
+---@field element string  the element's key
+
+--- The answer of oauth_token.
+---@class celements.OauthToken
+---@field token string  goes into oauth_url as request_token
+---@field secret string  goes into provider_data, with what the callback brought
+
+--- An instance, as the platform gives it.
+---@class celements.Instance
+---@field id integer
+---@field name string
+---@field token string  a secret: what calls to the connected account need
+---@field element celements.Element
+---@field tags? string[]
+---@field configuration? table<string, any>
+---@field valid? boolean
+---@field disabled? boolean
+---@field [string] any
+
+--- An element of the catalogue, as an instance shows it.
+---@class celements.Element
+---@field id integer
+---@field key string  "hubspot"
+---@field name string
+---@field hub? string  "crm"
+---@field [string] any
+
+--- What stands beside a result.
+---@class celements.Info
+---@field status integer  the HTTP status
+---@field request_id? string  the platform's Elements-Request-Id, for support
+---@field headers table<string, string>  by lower-case name
+---@field attempts integer  how many requests were made
+---@field seconds number  for the whole call
+---@field reused boolean  it went over a connection that was open already
+---@field warning? string  the Elements-Error header: a success with a reservation
+---@field hook_error? string  what on_response raised
+---@field found? boolean  with `once`: the instance was there already
+
+--- One thing that a user has to be asked before an instance can be created.
+---@class celements.Requirement
+---@field key string  its name in `configuration`
+---@field name string  what people call it
+---@field secret boolean
+---@field type? string  "PASSWORD", "BOOLEAN", ...
+---@field default? any
+---@field description? string
+---@field options? table[]  what can be chosen from
+---@field order? number
+
+--- One attempt, as on_response sees it.
+---@class celements.Event
+---@field method string
+---@field path string  without query, redacted
+---@field attempt integer  1 for the first
+---@field status? integer
+---@field request_id? string
+---@field seconds? number
+---@field reused? boolean
+---@field kind? string  of the error, if it failed
+
+--- What came of one of many calls.
+---@class celements.Outcome
+---@field result? any
+---@field info? celements.Info
+---@field err? celements.Error
+
+--- What a client has done so far.
+---@class celements.Stats
+---@field calls integer
+---@field attempts integer
+---@field failed integer
+---@field reused integer
+---@field opened integer  connections
+---@field failures table<string, integer>  by kind of error
+
+--- What this installation is made of; tostring() of it is readable.
+---@class celements.Diagnostics
+---@field celements string  the version
+---@field lua string
+---@field libcurl celements.core.Library
+---@field cjson {version: string, path?: string}
+---@field trust celements.core.Trust
+---@field base_url string
+---@field user_secret "set"|"not set"  in the environment
+---@field org_secret "set"|"not set"
+---@field proxy? string  of the environment, without its password
+
+-- The C core ----------------------------------------------------------------------
+-- Private: programs require "celements".
+
+--- Where the certificate authorities lie that are trusted.
+---@class celements.core.Trust
+---@field kind "directory"|"file"|"libcurl"
+---@field path? string
+---@field why string  a sentence
+
+--- libcurl as it runs.
+---@class celements.core.Library
+---@field version string
+---@field tls string
+---@field http2 boolean
+---@field async_dns boolean  names are looked up without holding everybody up
+---@field quick_exit boolean  a slow name server does not hold a call past its deadline
+
+--- What the calls of a client have in common, for core.engine.settings().
+---@class celements.core.SettingsFields
+---@field id number  differs from that of all other settings of this Lua state
+---@field base_url string
+---@field user? celements.Secret
+---@field organization? celements.Secret
+---@field user_agent? string
+---@field ca_file? string
+---@field proxy? string
+---@field http2? boolean
+---@field allow_http? boolean
+---@field connect_timeout number  seconds
+---@field max_body number  bytes
+
+--- Why an attempt brought no whole answer.
+---@class celements.core.Failure
+---@field kind string  as in celements.Error
+---@field message string
+---@field phase string
+---@field sent boolean  false: certainly no byte of the request left
+---@field code integer  libcurl's
+---@field status? integer
+
+---@class celements.core
+local core = {}
+
+---@class celements.core.url
+core.url = {}
+
+--- Percent-encode a text; a space becomes %20.
+---@param text string
+---@return string
+function core.url.escape(text) end
+
+--- A path out of segments, each percent-encoded: "/instances/12345".
+---@param ... string|integer
+---@return string
+function core.url.path(...) end
+
+--- A query out of names and values.
+---@param pairs string[]  name, value, name, value, ...
+---@param n integer  how many of them
+---@return string
+function core.url.query(pairs, n) end
+
+--- May this stand behind a base URL as it is?
+---@param text string
+---@return boolean
+function core.url.path_ok(text) end
+
+--- The place of the first control character.
+---@param text string
+---@return integer? position
+function core.url.control(text) end
+
+---@class celements.core.secret
+core.secret = {}
+
+--- A secret that cannot be read, printed or counted, and is wiped when it goes.
+---@class celements.Secret
+
+---@param text string
+---@return celements.Secret
+function core.secret.new(text) end
+
+--- In a time that depends on the lengths alone.
+---@param a string
+---@param b string
+---@return boolean
+function core.secret.equal(a, b) end
+
+--- Bytes that nobody can guess.
+---@param n integer  at most 256
+---@return string
+function core.secret.random(n) end
+
+--- The text of a secret, for the one caller that a user asked to show it.
+---@param secret celements.Secret
+---@return string
+function core.secret.reveal(secret) end
+
+--- Has a value under this name to be hidden?
+---@param name string
+---@return boolean
+function core.secret.is_name(name) end
+
+--- A text without the values, in any encoding, and without what stands behind secret names.
+---@param text string
+---@param values (celements.Secret|string)[]
+---@return string
+function core.secret.redact(text, values) end
+
+---@class celements.core.json
+core.json = {}
+
+--- An instance of lua-cjson of our own, made exact.
+---@class celements.core.Json
+---@field null any
+---@field array fun(list: table): table
+---@field encode fun(value: any): text: string?, problem: string?
+---@field decode fun(text: string, strict?: boolean): value: any, problem: string?, offset: integer?
+
+---@param cjson? table  the module, or a stand-in for it; default: require "cjson"
+---@return celements.core.Json
+function core.json.new(cjson) end
+
+---@class celements.core.engine
+core.engine = {}
+
+---@return celements.Engine? engine
+---@return string? problem
+function core.engine.open() end
+
+---@param fields celements.core.SettingsFields  checked by the caller
+---@return celements.Settings
+function core.engine.settings(fields) end
+
+--- Seconds of a clock that only goes forward.
+---@return number
+function core.engine.clock() end
+
+--- At most that long: a signal ends it.
+---@param seconds number
+function core.engine.sleep(seconds) end
+
+---@return celements.core.Library
+function core.engine.library() end
+
+--- Opaque: what core.engine.settings() made.
+---@class celements.Settings
+
+--- Many transfers, one descriptor to watch.  Belongs to the process that opened it.
+---@class celements.Engine
+local Engine = {}
+
+--- Start a call.  Nothing is sent before the next step.
+---@param settings celements.Settings
+---@param method string
+---@param path string  encoded
+---@param query string?  encoded
+---@param body string?
+---@param secrets string  which to send: "u", "o" and "e" as letters
+---@param lines string[]?  header lines
+---@param timeout_ms number
+---@param element? celements.Secret  the token for "e"
+---@return celements.Transfer? transfer
+---@return string? problem
+function Engine:start(settings, method, path, query, body, secrets, lines, timeout_ms, element) end
+
+--- Work on all that is in flight until this transfer is done, the time is up or a signal came.
+---@param transfer celements.Transfer
+---@param ms number
+---@return boolean? done
+---@return string? problem
+function Engine:drive(transfer, ms) end
+
+--- One round, for event loops.
+---@param ms number
+---@return true?
+---@return string? problem
+function Engine:step(ms) end
+
+--- A transfer that is done and was not named yet.
+---@return number? id
+function Engine:finished() end
+
+--- The descriptor to watch, where the system has one for a set.
+---@return integer?
+function Engine:pollfd() end
+
+---@return "r"
+function Engine:events() end
+
+--- Seconds until step() has to be called.
+---@return number?
+function Engine:timeout() end
+
+--- How many transfers are in flight.
+---@return integer
+function Engine:running() end
+
+---@return celements.core.Trust
+function Engine:trust() end
+
+--- Open, and opened by this process?
+---@return boolean
+function Engine:alive() end
+
+function Engine:close() end
+
+--- One request and its answer.
+---@class celements.Transfer
+local Transfer = {}
+
+---@return boolean
+function Transfer:done() end
+
+--- The number that Engine:finished() names.
+---@return number
+function Transfer:id() end
+
+--- The answer, or nil and why there is none.
+---@return integer? status
+---@return string|celements.core.Failure body
+---@return table<string, string>? headers
+---@return number? seconds
+---@return boolean? reused
+function Transfer:result() end
+
+function Transfer:close() end
+
+-- The second C module, which only the sandbox and its server use --------------------
+
+--- A second process for a plain script: celements.process.
+---@class celements.process
+local process = {}
+
+---@return integer? pid  0 in the child
+---@return string? problem
+function process.fork() end
+
+---@param pid integer
+---@param signal string|integer  "TERM"
+---@return true?
+---@return string? problem
+function process.kill(pid, signal) end
+
+---@param pid integer
+---@param seconds number
+---@return boolean? ended  false: not within that time
+---@return integer|string|nil status  the exit code, or 128 and the signal's number
+function process.wait(pid, seconds) end
+
+--- End this process at once; no buffer is flushed and no finalizer runs.
+---@param code integer
+function process.exit(code) end
+
+---@return integer? read_end
+---@return integer|string write_end  or the problem
+function process.pipe() end
+
+---@param fd integer
+---@return true?
+---@return string? problem
+function process.close(fd) end
+
+---@param fd integer
+---@return true?
+---@return string? problem
+function process.close_on_exec(fd) end
+
+--- Point every other descriptor at /dev/null.
+---@param ... integer
+---@return true?
+---@return string? problem
+function process.keep_only(...) end
+
+---@param signal string|integer
+---@return true?
+---@return string? problem
+function process.ignore(signal) end
+
+---@param seconds number  a signal ends it early
+function process.sleep(seconds) end
+
+---@return integer
+function process.getpid() end
+
+---@return integer
+function process.getppid() end
+
+return core
