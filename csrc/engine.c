@@ -28,6 +28,7 @@
 
 #define EVENTS_MAX    64
 #define HEADERS_MAX   64      /* request header lines of one call */
+#define EXPECT_ABOVE  1024    /* bytes of body from which some libcurl asks "Expect: 100-continue" */
 #define IDLE_MAX      64      /* finished handles kept for the next calls */
 #define IDLE_SECONDS  30L     /* an unused connection older than this is not used again (N47) */
 
@@ -41,7 +42,7 @@ struct ce_transfer {
     int queued;                        /* stands in engine->finished */
     int added;                         /* the multi handle has it */
     int done;
-    int repeatable;                    /* libcurl may send it again by itself */
+    int compressed;                    /* the handle asks for a compressed answer */
     int offered;                       /* a connection was ready for the request */
     int repeat_refused;                /* libcurl wanted to send it again and was told no */
     int head_whole;                    /* the empty line after the answer's headers came */
@@ -286,7 +287,8 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *userp)
  * here a second time when a kept-alive connection died and libcurl would send the
  * request again by itself; the server may have acted on the first (N1).  Saying no
  * here keeps the connection for the next call, where FRESH_CONNECT would not, and
- * lets head and body leave in one write, where a read callback would not. */
+ * lets head and body leave in one write, where a read callback would not.  It is no
+ * for every method: what may be repeated is repeated by the caller, who counts. */
 static int on_send(void *userp, char *remote_ip, char *local_ip, int remote_port, int local_port)
 {
     struct ce_transfer *t = userp;
@@ -295,7 +297,7 @@ static int on_send(void *userp, char *remote_ip, char *local_ip, int remote_port
     (void)local_ip;
     (void)remote_port;
     (void)local_port;
-    if (t->offered && !t->repeatable) {
+    if (t->offered) {
         t->repeat_refused = 1;
         return CURL_PREREQFUNC_ABORT;
     }
@@ -337,7 +339,6 @@ static CURLcode set_common(struct ce_transfer *t)
     SET(CURLOPT_SSL_VERIFYPEER, 1L);
     SET(CURLOPT_SSL_VERIFYHOST, 2L);
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    SET(CURLOPT_ACCEPT_ENCODING, "");              /* all that this libcurl can undo */
     SET(CURLOPT_TCP_KEEPALIVE, 1L);                /* a create is silent for half a minute */
     SET(CURLOPT_PIPEWAIT, 1L);                     /* HTTP/2: share a connection, do not open 64 */
     SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
@@ -395,11 +396,17 @@ static CURLcode set_settings(struct ce_transfer *t, const struct ce_settings *s,
     return CURLE_OK;
 }
 
-/* May libcurl send this method again when a kept connection turns out dead?  A DELETE
- * may be repeated, but by the caller, who then knows what a 404 means. */
-static int is_repeatable(const char *method)
+/* Does sending this method twice change nothing?  Then a libcurl that cannot be kept
+ * from it may repeat it; every other call gets a connection of its own there. */
+static int is_safe(const char *method)
 {
     return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+}
+
+/* Is a request of this method complete without a body?  The others say Content-Length: 0. */
+static int is_bodiless(const char *method)
+{
+    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 || strcmp(method, "DELETE") == 0;
 }
 
 static CURLcode set_call(struct ce_transfer *t, const struct ce_call *call)
@@ -414,7 +421,7 @@ static CURLcode set_call(struct ce_transfer *t, const struct ce_call *call)
     } else if (strcmp(custom, "HEAD") == 0) {
         SET(CURLOPT_NOBODY, 1L);
         custom = NULL;
-    } else if (strcmp(custom, "DELETE") == 0 && !has_body) {
+    } else if (is_bodiless(custom) && !has_body) {
         SET(CURLOPT_HTTPGET, 1L);
     } else {
         SET(CURLOPT_POST, 1L);
@@ -424,6 +431,10 @@ static CURLcode set_call(struct ce_transfer *t, const struct ce_call *call)
             custom = NULL;
     }
     SET(CURLOPT_CUSTOMREQUEST, custom);
+    if (call->compressed != t->compressed) {
+        SET(CURLOPT_ACCEPT_ENCODING, call->compressed ? "" : NULL);   /* "": all that libcurl can undo */
+        t->compressed = call->compressed;
+    }
     SET(CURLOPT_URL, call->url);
     SET(CURLOPT_HTTPHEADER, t->nodes);
     SET(CURLOPT_TIMEOUT_MS, call->timeout_ms);
@@ -433,10 +444,10 @@ static CURLcode set_call(struct ce_transfer *t, const struct ce_call *call)
 
         (void)curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, t);
         /* Compiled with a newer libcurl than the one that runs: the dearer way. */
-        SET(CURLOPT_FRESH_CONNECT, known == CURLE_OK || t->repeatable ? 0L : 1L);
+        SET(CURLOPT_FRESH_CONNECT, known == CURLE_OK || is_safe(call->method) ? 0L : 1L);
     }
 #else
-    SET(CURLOPT_FRESH_CONNECT, t->repeatable ? 0L : 1L);
+    SET(CURLOPT_FRESH_CONNECT, is_safe(call->method) ? 0L : 1L);
 #endif
     return rc;
 }
@@ -493,10 +504,12 @@ static int set_headers(struct ce_transfer *t, const struct ce_settings *s, const
 
     if (rc == CE_OK && !has_header(call, "Accept"))
         rc = add_line(t, starts, &count, "Accept: application/json");
-    if (rc == CE_OK && !has_header(call, "Content-Type"))
+    /* Without a body libcurl would still call a POST's nothing a form. */
+    if (rc == CE_OK && !has_header(call, "Content-Type") && (call->body != NULL || !is_bodiless(call->method)))
         rc = add_line(t, starts, &count, call->body != NULL ? "Content-Type: application/json" : "Content-Type:");
-    if (rc == CE_OK)
-        rc = add_line(t, starts, &count, "Expect:");   /* no pause of a second on large bodies (N50) */
+    /* No pause of a second on large bodies (N50); libcurl leaves small ones alone. */
+    if (rc == CE_OK && call->body_len > EXPECT_ABOVE)
+        rc = add_line(t, starts, &count, "Expect:");
     if (rc == CE_OK && s->user_agent.len != 0 && !has_header(call, "User-Agent")) {
         starts[count++] = t->lines.len;
         rc = ce_buf_adds(&t->lines, "User-Agent: ");
@@ -638,10 +651,10 @@ int ce_transfer_start(struct ce_engine *e, const struct ce_settings *settings, c
     enlist(e, t);
     t->id = ++e->last_id;
     t->max_body = settings->max_body;
-    t->repeatable = is_repeatable(call->method);
     if (t->settings_id != settings->id) {
         curl_easy_reset(t->easy);
         t->settings_id = 0;
+        t->compressed = 0;
         code = set_common(t);
         if (code == CURLE_OK)
             code = set_settings(t, settings, call->url);
@@ -764,6 +777,7 @@ static int was_sent(const struct ce_transfer *t)
 static const char *phase_of(const struct ce_transfer *t, int sent)
 {
     curl_off_t up = 0;
+    long port = 0;
 
     if (sent) {
         if (t->answer_headers.len != 0 || t->body.len != 0)
@@ -775,7 +789,8 @@ static const char *phase_of(const struct ce_transfer *t, int sent)
     }
     if (t->code == CURLE_COULDNT_CONNECT || t->code == CURLE_COULDNT_RESOLVE_HOST)
         return t->code == CURLE_COULDNT_CONNECT ? "connect" : "resolve";
-    if (reached(t->easy, CURLINFO_CONNECT_TIME_T))
+    (void)curl_easy_getinfo(t->easy, CURLINFO_LOCAL_PORT, &port);
+    if (port != 0)   /* CONNECT_TIME is written down only after the handshake */
         return "tls";
     return reached(t->easy, CURLINFO_NAMELOOKUP_TIME_T) ? "connect" : "resolve";
 }
@@ -904,6 +919,16 @@ void ce_engine_close(struct ce_engine *e)
     free(e);
 }
 
+/* What libcurl says when a line is longer than it keeps. */
+static int is_too_large(CURLcode code)
+{
+#if LIBCURL_VERSION_NUM >= 0x080600
+    if (code == CURLE_TOO_LARGE)
+        return 1;
+#endif
+    return code == CURLE_OUT_OF_MEMORY;
+}
+
 /* Collects what libcurl has finished; returns how many. */
 static int harvest(struct ce_engine *e)
 {
@@ -920,6 +945,8 @@ static int harvest(struct ce_engine *e)
         t->code = msg->data.result;
         if (t->code == CURLE_OK && !t->head_whole)
             t->code = CURLE_PARTIAL_FILE;   /* libcurl takes half a head for a whole one */
+        if (is_too_large(t->code) && t->offered && !t->head_whole)
+            t->too_large = 1;   /* a header line beyond libcurl's own limit */
         (void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->status);
         leave_multi(e, t);
         t->done = 1;

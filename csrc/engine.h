@@ -41,6 +41,7 @@ struct ce_call {
     const struct ce_buf *element;   /* the instance's token, for CE_SEND_ELEMENT */
     const char *const *headers;     /* "Name: value" lines, free of control characters */
     size_t nheaders;
+    int compressed;                 /* ask for a compressed answer */
     long timeout_ms;                /* for this attempt; above 0 */
 };
 

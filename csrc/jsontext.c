@@ -14,7 +14,7 @@
  * overlong, no surrogates, nothing above U+10FFFF). */
 static size_t utf8_char(const unsigned char *s, size_t n)
 {
-    unsigned char low = 0x80, high = 0xBF;
+    unsigned char low, high;   /* what the second byte may be */
     size_t length, i;
 
     if (s[0] < 0x80)
@@ -24,13 +24,8 @@ static size_t utf8_char(const unsigned char *s, size_t n)
     length = s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : 4;
     if (length > n)
         return 0;
-    switch (s[0]) {
-    case 0xE0: low = 0xA0; break;
-    case 0xED: high = 0x9F; break;
-    case 0xF0: low = 0x90; break;
-    case 0xF4: high = 0x8F; break;
-    default: break;
-    }
+    low = s[0] == 0xE0 ? 0xA0 : s[0] == 0xF0 ? 0x90 : 0x80;
+    high = s[0] == 0xED ? 0x9F : s[0] == 0xF4 ? 0x8F : 0xBF;
     if (s[1] < low || s[1] > high)
         return 0;
     for (i = 2; i < length; i++) {
@@ -77,8 +72,9 @@ static size_t skip_plain(const unsigned char *text, size_t i, size_t len)
 
     while (len - i >= sizeof(word)) {
         memcpy(&word, text + i, sizeof(word));
-        if ((word & EACH_BYTE(0x80)) != 0 || has_zero(word & EACH_BYTE(0xE0)) ||
-            has_zero(word ^ EACH_BYTE('"')) || has_zero(word ^ EACH_BYTE('\\')))
+        if ((word & EACH_BYTE(0x80)) != 0 || has_zero(word & EACH_BYTE(0xE0)))
+            break;
+        if (has_zero(word ^ EACH_BYTE('"')) || has_zero(word ^ EACH_BYTE('\\')))
             break;
         i += sizeof(word);
     }
@@ -126,15 +122,14 @@ static enum ce_json_place fault(struct ce_json_scan *s, size_t at, const char *w
     return found(s, CE_JSON_FAULT, at, at + 1);
 }
 
+static int is_space(char c)
+{
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
 static int is_digit(char c)
 {
     return c >= '0' && c <= '9';
-}
-
-/* Could c go on with a number or a word?  Then what was read is neither. */
-static int is_wordish(char c)
-{
-    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '+' || c == '-' || c == '_';
 }
 
 static size_t skip_digits(const struct ce_json_scan *s, size_t i)
@@ -159,7 +154,7 @@ static enum ce_json_place string(struct ce_json_scan *s)
             i = i + 2 < s->len ? i + 2 : s->len;
             continue;
         }
-        if (text[i] < 0x20 && (s->strict || text[i] == 0))
+        if (text[i] < 0x20 && s->strict)
             return fault(s, i, "a control character inside a string");
         length = utf8_char(text + i, s->len - i);
         if (length == 0 && (s->strict || s->text[i] == CE_JSON_STANDIN))
@@ -194,7 +189,7 @@ static enum ce_json_place number(struct ce_json_scan *s)
         integer = 0;
         i = next;
     }
-    if (!sound || (i < s->len && is_wordish(text[i])))
+    if (!sound)
         return fault(s, from, "not a number as JSON writes it");
     s->at = i;
     if (!integer || whole < 16)
@@ -214,51 +209,52 @@ void ce_json_scan_start(struct ce_json_scan *s, const char *text, size_t len, in
         s->at = 3;
 }
 
+/* From an opening bracket on: is there nothing in it? */
+static enum ce_json_place bracket(struct ce_json_scan *s)
+{
+    size_t i = s->at + 1;
+
+    while (i < s->len && is_space(s->text[i]))
+        i++;
+    if (i < s->len && s->text[i] == ']')
+        return found(s, CE_JSON_EMPTY, s->at, i + 1);
+    s->at++;
+    return CE_JSON_END;
+}
+
+/* One token, of which nothing is to be told unless another answer comes. */
+static enum ce_json_place token(struct ce_json_scan *s)
+{
+    char c = s->text[s->at];
+
+    if (c == '[')
+        return bracket(s);
+    if (c == '-' || is_digit(c))
+        return number(s);
+    if (c == '\0')   /* lua-cjson takes it for the end of the text */
+        return fault(s, s->at, "a NUL byte");
+    s->at++;
+    return c == '"' ? string(s) : CE_JSON_END;
+}
+
 enum ce_json_place ce_json_scan_next(struct ce_json_scan *s)
 {
-    enum ce_json_place place;
-    size_t i;
+    enum ce_json_place place = CE_JSON_END;
 
-    while (s->at < s->len) {
+    while (s->at < s->len && place == CE_JSON_END) {
         char c = s->text[s->at];
 
-        switch (c) {
-        case ' ': case '\t': case '\r': case '\n':
+        if (is_space(c)) {
             s->at++;
             continue;
-        case '"':
-            s->at++;
-            place = string(s);
-            if (place != CE_JSON_END)
-                return place;
-            s->after_string = 1;
-            continue;
-        case ':':
+        }
+        if (c == ':') {
             if (!s->after_string)   /* or a stand-in could become a name */
                 return fault(s, s->at, "a colon that does not follow a name in quotes");
             s->members++;
-            break;
-        case '[':
-            for (i = s->at + 1; i < s->len && strchr(" \t\r\n", s->text[i]) != NULL && s->text[i] != '\0'; i++)
-                continue;
-            s->after_string = 0;
-            if (i < s->len && s->text[i] == ']')
-                return found(s, CE_JSON_EMPTY, s->at, i + 1);
-            break;
-        case '\0':                  /* lua-cjson takes it for the end of the text */
-            return fault(s, s->at, "a NUL byte");
-        case '-': case '0': case '1': case '2': case '3': case '4':
-        case '5': case '6': case '7': case '8': case '9':
-            s->after_string = 0;
-            place = number(s);
-            if (place != CE_JSON_END)
-                return place;
-            continue;
-        default:
-            break;
         }
-        s->after_string = 0;
-        s->at++;
+        place = token(s);
+        s->after_string = c == '"';
     }
-    return CE_JSON_END;
+    return place;
 }

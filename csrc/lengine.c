@@ -240,11 +240,11 @@ static size_t header_lines(lua_State *L, int index, const char **lines)
     return count;
 }
 
-/* engine:start(settings, method, path, query, body, secrets, lines, timeout_ms, element)
+/* engine:start(settings, method, path, query, body, secrets, lines, timeout_ms, element, compressed)
  *   -> Transfer | nil, message
  * query, body and lines may be nil; secrets says by letters which go with the call:
- * "u"ser, "o"rganization, "e"lement, and element is the Secret for the last.  Copies
- * everything.  Nothing is sent yet: that is step()'s, so nothing has happened when
+ * "u"ser, "o"rganization, "e"lement, and element is the Secret for the last.
+ * compressed asks for a compressed answer.  Copies everything.  Nothing is sent yet: that is step()'s, so nothing has happened when
  * this fails. */
 static int engine_start(lua_State *L)
 {
@@ -268,6 +268,7 @@ static int engine_start(lua_State *L)
     call.timeout_ms = (long)luaL_checknumber(L, 9);
     if (call.timeout_ms < 1)
         call.timeout_ms = 1;
+    call.compressed = lua_toboolean(L, 11);
     if (strchr(secrets, 'u') != NULL)
         call.secrets |= CE_SEND_USER;
     if (strchr(secrets, 'o') != NULL)
@@ -512,6 +513,8 @@ static void push_failure(lua_State *L, const struct ce_outcome *o)
     lua_setfield(L, -2, "phase");
     lua_pushboolean(L, o->sent);
     lua_setfield(L, -2, "sent");
+    lua_pushboolean(L, o->reused);
+    lua_setfield(L, -2, "reused");
     lua_pushinteger(L, o->code);
     lua_setfield(L, -2, "code");
     if (o->status != 0) {

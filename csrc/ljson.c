@@ -620,7 +620,7 @@ static int json_new(lua_State *L)
     else
         lua_pushnil(L);
     if (!lua_isfunction(L, -1))
-        return luaL_error(L, "celements needs lua-cjson, and the module 'cjson' found here is another one (it has no new)");
+        return luaL_error(L, "celements needs lua-cjson; the module 'cjson' found here is another one (it has no new)");
     lua_call(L, 0, 1);
 
     lua_pushboolean(L, 0);

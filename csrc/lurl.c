@@ -8,13 +8,14 @@
 #include "lcompat.h"
 #include "url.h"
 
-/* A ce_buf that Lua collects: an error thrown half-way frees it. */
-static struct ce_buf *new_buf(lua_State *L)
+/* One buffer a Lua state, an upvalue of every function here: nothing below calls back
+ * into Lua, so nobody else uses it meanwhile.  What an error leaves in it is wiped by
+ * the next use, or with the state. */
+static struct ce_buf *scratch(lua_State *L)
 {
-    struct ce_buf *b = ce_newuserdata(L, sizeof(*b));
+    struct ce_buf *b = lua_touserdata(L, lua_upvalueindex(1));
 
-    ce_buf_init(b, CE_URL_MAX);
-    ce_setclass(L, "celements.UrlBuffer");
+    ce_buf_clear(b);
     return b;
 }
 
@@ -27,7 +28,7 @@ static int buf_gc(lua_State *L)
 static int push_buf(lua_State *L, struct ce_buf *b)
 {
     lua_pushlstring(L, b->data != NULL ? b->data : "", b->len);
-    ce_buf_wipe(b);
+    ce_buf_clear(b);   /* a query may hold a provider's secret */
     return 1;
 }
 
@@ -44,7 +45,7 @@ static int url_escape(lua_State *L)
 {
     size_t n;
     const char *text = luaL_checklstring(L, 1, &n);
-    struct ce_buf *out = new_buf(L);
+    struct ce_buf *out = scratch(L);
 
     check(L, ce_url_escape(out, text, n));
     return push_buf(L, out);
@@ -52,7 +53,7 @@ static int url_escape(lua_State *L)
 
 /* An id as Lua has it: an integer, a float that is one, or text.  Never "12345.0",
  * never "1e+15" (N7). */
-static const char *segment_text(lua_State *L, int index, size_t *n, char *scratch, size_t size)
+static const char *segment_text(lua_State *L, int index, size_t *n, char *digits, size_t size)
 {
     lua_Number number;
 
@@ -64,30 +65,30 @@ static const char *segment_text(lua_State *L, int index, size_t *n, char *scratc
     }
 #if CE_HAS_INTEGERS
     if (lua_isinteger(L, index)) {
-        *n = (size_t)snprintf(scratch, size, LUA_INTEGER_FMT, lua_tointeger(L, index));
-        return scratch;
+        *n = (size_t)snprintf(digits, size, LUA_INTEGER_FMT, lua_tointeger(L, index));
+        return digits;
     }
 #endif
     number = lua_tonumber(L, index);
     if (!(number >= -9007199254740992.0 && number <= 9007199254740992.0) || floor(number) != number)
         luaL_argerror(L, index, "a number in a path has to be a whole one, at most 2^53");
-    *n = (size_t)snprintf(scratch, size, "%.0f", number);
-    return scratch;
+    *n = (size_t)snprintf(digits, size, "%.0f", number);
+    return digits;
 }
 
 /* path(segment, ...) -> text: "/instances/12345", each segment encoded. */
 static int url_path(lua_State *L)
 {
     int count = lua_gettop(L);
-    char scratch[64];
+    char digits[64];
     struct ce_buf *out;
     int i;
 
     luaL_argcheck(L, count > 0, 1, "a path has at least one segment");
-    out = new_buf(L);
+    out = scratch(L);
     for (i = 1; i <= count; i++) {
         size_t n;
-        const char *text = segment_text(L, i, &n, scratch, sizeof(scratch));
+        const char *text = segment_text(L, i, &n, digits, sizeof(digits));
 
         luaL_argcheck(L, n != 0, i, "a path segment may not be empty");
         check(L, ce_buf_add(out, "/", 1));
@@ -104,7 +105,7 @@ static int url_query(lua_State *L)
     int i;
 
     luaL_checktype(L, 1, LUA_TTABLE);
-    out = new_buf(L);
+    out = scratch(L);
     for (i = 1; i <= count; i++) {
         size_t n;
         const char *text;
@@ -152,8 +153,19 @@ int ce_open_url(lua_State *L)
     static const luaL_Reg none[] = { { NULL, NULL } };
     static const luaL_Reg metamethods[] = { { "__gc", buf_gc }, { NULL, NULL } };
 
+    const luaL_Reg *f;
+    struct ce_buf *b;
+
     ce_newclass(L, "celements.UrlBuffer", none, metamethods);
     lua_newtable(L);
-    ce_setfuncs(L, functions);
+    b = ce_newuserdata(L, sizeof(*b));
+    ce_buf_init(b, CE_URL_MAX);
+    ce_setclass(L, "celements.UrlBuffer");
+    for (f = functions; f->name != NULL; f++) {
+        lua_pushvalue(L, -1);
+        lua_pushcclosure(L, f->func, 1);
+        lua_setfield(L, -3, f->name);
+    }
+    lua_pop(L, 1);
     return 1;
 }

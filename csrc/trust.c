@@ -5,7 +5,7 @@
  * file a connection, but it may hold more than the bundle: Debian's ssl-cert links
  * its self-signed "snakeoil" there.  So the directory is taken only when the set of
  * its certificates is the bundle's set.  That comparison reads the files and hashes
- * the text between the BEGIN and END lines; it decodes nothing and takes about 1 ms.
+ * the text between the BEGIN and END lines; it decodes nothing.
  *
  * Owns nothing after it returns.  Knows nothing of libcurl. */
 #define _POSIX_C_SOURCE 200809L
@@ -23,8 +23,7 @@
 
 #define FILE_LIMIT (16 * 1024 * 1024)   /* a bundle is 200 KiB; a larger file is something else */
 
-/* A growing set of certificate fingerprints (FNV-1a, 64 bits: no defence against
- * an attacker who writes /etc/ssl, who has won anyway). */
+/* A growing set of certificate fingerprints. */
 struct prints {
     uint64_t *at;
     size_t count;
@@ -68,6 +67,25 @@ static void prints_sort(struct prints *p)
     p->count = kept + 1;
 }
 
+/* A fingerprint of 64 bits, eight bytes at a time: quick, and no defence against an
+ * attacker who writes /etc/ssl, who has won anyway.  A line broken elsewhere gives
+ * another print; then the sets differ and the bundle is taken, which is safe. */
+static uint64_t print_of(const char *text, size_t n)
+{
+    uint64_t print = 14695981039346656037u ^ n;
+    uint64_t word = 0;
+
+    for (; n >= sizeof(word); n -= sizeof(word), text += sizeof(word)) {
+        memcpy(&word, text, sizeof(word));
+        print = (print ^ word) * 1099511628211u;
+        print ^= print >> 32;
+    }
+    word = 0;
+    memcpy(&word, text, n);
+    print = (print ^ word) * 1099511628211u;
+    return print ^ (print >> 29);
+}
+
 /* Adds the print of every certificate in a PEM text.  CE_EINVAL for a text that has
  * none, or one of a kind that only OpenSSL's own format has. */
 static int add_pem(struct prints *prints, const char *text)
@@ -82,20 +100,14 @@ static int add_pem(struct prints *prints, const char *text)
     for (;;) {
         const char *from = strstr(at, begin);
         const char *to;
-        uint64_t print = 14695981039346656037u;
 
         if (from == NULL)
             return found ? CE_OK : CE_EINVAL;
         from += sizeof(begin) - 1;
-        to = strstr(from, end);
-        if (to == NULL)
+        to = strchr(from, '-');   /* base64 has none */
+        if (to == NULL || strncmp(to, end, sizeof(end) - 1) != 0)
             return CE_EINVAL;
-        for (; from < to; from++) {
-            if ((unsigned char)*from <= ' ')
-                continue;
-            print = (print ^ (unsigned char)*from) * 1099511628211u;
-        }
-        if (prints_add(prints, print) != CE_OK)
+        if (prints_add(prints, print_of(from, (size_t)(to - from))) != CE_OK)
             return CE_ENOMEM;
         found = 1;
         at = to;

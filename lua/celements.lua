@@ -1,39 +1,74 @@
 --- Provision element instances on the Cloud Elements Platform API (SAP Open Connectors).
 -- The face: names and nothing else.  What they do is in celements.*.
 
-local callback = require "celements.callback"
-local ceql = require "celements.ceql"
 local client = require "celements.client"
 local core = require "celements.core"
-local diagnostics = require "celements.diagnostics"
 local instance = require "celements.instance"
 local json = require "celements.json"
 local oauth = require "celements.oauth"
-require "celements.element"
-require "celements.instances"
-require "celements.reauthenticate"
-require "celements.hub"
-require "celements.many"
-require "celements.support"
 require "celements.assert"
 
 ---@class celements
+---@field sandbox celements.Sandbox  a platform on this machine, for tests; needs LuaSocket
+---@field parse_callback fun(url: string|table, expected?: {state?: string, request_token?: string}): table<string, string>?, celements.Error?
+---@field where fun(field: string, operator: string, value?: string|number|boolean|table): string
+---@field all fun(...: string): string
+---@field any fun(...: string): string
+---@field diagnostics fun(): celements.Diagnostics
 local M = {
   _VERSION = require "celements.version",
   json = json,
   null = json.null,
 }
 
--- Parts that few programs need, loaded when they are named.
-local LAZY = { sandbox = "celements.sandbox" }
+-- Loaded when they are named: a script that runs once should not read all of us.
+local PARTS = {
+  sandbox = { "celements.sandbox" },
+  parse_callback = { "celements.callback", "parse" },
+  where = { "celements.ceql", "where" },
+  all = { "celements.ceql", "all" },
+  any = { "celements.ceql", "any" },
+  diagnostics = { "celements.diagnostics", "collect" },
+}
+
+-- The same for the methods of a client: which module adds which.
+local METHODS = {
+  ["celements.element"] = "elements element required_configuration skeleton element_docs element_metadata",
+  ["celements.instances"] = "instances get_instance update_instance replace_instance delete_instance "
+    .. "enable_instance disable_instance instance_configuration set_instance_configuration instance_docs "
+    .. "enable_trace_logging disable_trace_logging instance_events instance_event",
+  ["celements.reauthenticate"] = "reauthenticate",
+  ["celements.hub"] = "instance",
+  ["celements.many"] = "map create_instances",
+  ["celements.support"] = "usage whoami curl stats",
+}
 
 setmetatable(M, {
   __index = function(self, name)
-    local module = LAZY[name]
-    if module then
-      local part = require(module)
-      rawset(self, name, part)
-      return part
+    local part = PARTS[name]
+    if part then
+      local value = require(part[1])
+      if part[2] then
+        value = value[part[2]]
+      end
+      rawset(self, name, value)
+      return value
+    end
+  end,
+})
+
+local module_of = {}
+for module, names in pairs(METHODS) do
+  for name in names:gmatch("%S+") do
+    module_of[name] = module
+  end
+end
+
+setmetatable(client.methods, {
+  __index = function(methods, name)
+    if module_of[name] then
+      require(module_of[name])
+      return rawget(methods, name)
     end
   end,
 })
@@ -52,34 +87,6 @@ M.array = json.array
 ---@param ... string|integer
 ---@return string
 M.path = core.url.path
-
---- One condition for `where`, quoted: celements.where("LastModifiedDate", ">", t).
----@param field string
----@param operator string
----@param value? string|number|boolean|table
----@return string
-M.where = ceql.where
-
---- All of the conditions that celements.where() made.
----@param ... string
----@return string
-M.all = ceql.all
-
---- At least one of the conditions.
----@param ... string
----@return string
-M.any = ceql.any
-
---- Read the URL that the provider sent the user to.
----@param url string|table
----@param expected? {state?: string, request_token?: string}
----@return table<string, string>? granted
----@return celements.Error? err
-M.parse_callback = callback.parse
-
---- Versions, paths and settings, for a support ticket; prints readably.
----@return celements.Diagnostics
-M.diagnostics = diagnostics.collect
 
 -- The client of calls without options.  It lives as long as the environment says the
 -- same, so that its connections and settings serve the next call too.

@@ -121,7 +121,7 @@ describe("celements.new", function()
         return client, nil
       end))
     end
-    assert.equal("the options has to be a table, not a string", raises(function()
+    assert.equal("options has to be a table, not a string", raises(function()
       local client = celements.new "https://api.cloud-elements.com"
       return client, nil
     end))

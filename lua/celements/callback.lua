@@ -38,7 +38,7 @@ end
 local function put(found, name, value)
   if type(value) == "table" or found[name] ~= nil then
     return "repeated", name
-  elseif value == true or (value == "" and NOT_EMPTY[name]) then
+  elseif type(value) == "boolean" or (value == "" and NOT_EMPTY[name]) then
     return "empty", name
   end
   found[name] = value

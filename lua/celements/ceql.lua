@@ -2,6 +2,7 @@
 -- Pure: text in, text out.  Whoever sends it percent-encodes the whole.
 
 local check = require "celements.check"
+local number_text = require("celements.params").number_text
 
 local M = {}
 
@@ -26,7 +27,7 @@ local function value_text(value, level)
     if value ~= value or value == math.huge or value == -math.huge then
       error("a number in a condition has to be finite", level + 1)
     end
-    return value % 1 == 0 and ("%.0f"):format(value) or ("%.14g"):format(value)
+    return number_text(value)
   elseif type(value) == "boolean" then
     return tostring(value)
   end
@@ -84,8 +85,10 @@ local function join(word, ...)
     return parts[1]
   end
   for i, part in ipairs(parts) do
-    -- Only what was joined before needs its own brackets.
-    parts[i] = (part:find(" AND ", 1, true) or part:find(" OR ", 1, true)) and "(" .. part .. ")" or part
+    -- Only what is joined already needs its own brackets; text of the caller's own may
+    -- be written in any case.
+    local words = part:lower()
+    parts[i] = (words:find("%f[%w]and%f[%W]") or words:find("%f[%w]or%f[%W]")) and "(" .. part .. ")" or part
   end
   return table.concat(parts, " " .. word .. " ")
 end

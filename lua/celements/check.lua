@@ -76,6 +76,19 @@ function M.table(value, name, level)
   M.type(value, "table", name, level + 1) -- not as a tail call, which has no level
 end
 
+--- Raise unless the value can name one thing in a path.
+---@param value any
+---@param name string
+---@param level integer
+function M.id(value, name, level)
+  M.type(value, "string or number", name, level + 1)
+  if value == "" then
+    error(name .. " is empty", level + 1)
+  elseif type(value) == "number" and not (value % 1 == 0 and value > -2 ^ 53 and value < 2 ^ 53) then
+    error(name .. " has to be a whole number", level + 1)
+  end
+end
+
 --- What makes a text unfit for a header or a credential, if anything.  Never quotes it.
 ---@param text string
 ---@return string? problem

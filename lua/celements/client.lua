@@ -209,6 +209,11 @@ local function flat_query(query, level)
   check.table(query, "query", level + 1)
   local out = {}
   if query[1] ~= nil then
+    for name in pairs(query) do
+      if type(name) ~= "number" then
+        error(("a query is a list of pairs or a table of names, not both: %s"):format(tostring(name)), level + 1)
+      end
+    end
     for _, pair in ipairs(query) do
       check.table(pair, "each pair of a query list", level + 1)
       add_parameter(out, pair[1], pair[2], level + 1)
@@ -232,7 +237,7 @@ local METHODS = { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true
 -- Raises unless options (a table) holds nothing but known names of the right types.
 local function check_options(options, level, known)
   known = known or CALL_OPTIONS
-  check.table(options, "the options", level + 1)
+  check.table(options, "options", level + 1)
   for name in pairs(options) do
     if not known[name] then
       check.unknown(name, known, "option", level + 1)
@@ -286,6 +291,9 @@ local function complete(state, call, options, level)
   call.lines = merged_lines(state.lines, options.headers, level + 1)
   call.timeout = options.timeout or state.timeout or call.timeout or DEFAULT_TIMEOUT
   call.retries = options.retries or state.retries
+  if call.compressed == nil then
+    call.compressed = call.method == "GET"
+  end
   if options.element_token then
     call.letters, call.element = letters_for(call.path), core.secret.new(options.element_token)
   end
@@ -308,7 +316,10 @@ local function find_mask(value, path)
 end
 
 local function encode(call)
-  local body, err = json.encode(call.json)
+  local body, err = call.body, nil
+  if not body then
+    body, err = json.encode(call.json)
+  end
   if body and body:find(MASK, 1, true) then
     local path = find_mask(call.json, "")
     err = path and errors.new {
@@ -329,11 +340,24 @@ local function is_empty_list(call, err)
   return call.empty and err.status == 404 and err.message:find("^No .* found%.?$") ~= nil
 end
 
+-- A text, or nothing at all, where a table was asked for: who knows what answered.
+local function not_wanted(state, call, info)
+  local err = errors.new {
+    kind = "decode",
+    message = "the answer is not " .. call.wants,
+    status = info.status,
+    request_id = info.request_id,
+    outcome = "unknown",
+  }
+  return require("celements.failure").finish(err, call, info.attempts, state.place)
+end
+
 --- The door itself, for the modules that add methods to a client.
 -- call: method, path, and where there are any query (flat list of names and values),
--- json, timeout (when neither options nor client name one), letters and element (the
--- secrets to send), empty = true where 404 "No ... found" is an empty list.  It is
--- taken over.  options are the caller's own, checked by check_options.
+-- json (and body, when it is encoded already), compressed = false for a short answer, timeout (when neither options nor client name one), letters and element (the
+-- secrets to send), empty = true where 404 "No ... found" is an empty list, wants where
+-- only a table can be the answer: the words for it.  It is taken over.  options are the
+-- caller's own, checked by check_options.
 ---@param self celements.Client
 ---@param call table
 ---@param options table?
@@ -354,6 +378,8 @@ function M.send(self, call, options, level)
   local result, info = request.perform(state, call)
   if result == nil and is_empty_list(call, info) then
     return json.array {}, { status = 404, request_id = info.request_id, headers = {}, attempts = info.attempts }
+  elseif result ~= nil and call.wants and type(result) ~= "table" then
+    return nil, not_wanted(state, call, info)
   end
   return result, info
 end

@@ -7,6 +7,7 @@ local client = require "celements.client"
 local core = require "celements.core"
 local json = require "celements.json"
 local page = require "celements.page"
+local params_of = require "celements.params"
 
 local M = {}
 
@@ -14,8 +15,13 @@ local PAGE_SIZE = 200 -- the platform's largest (contract section 6)
 
 local path = core.url.path
 
-local function get(self, where, query, options, level)
-  local result, info = client.send(self, { method = "GET", path = where, query = query }, options, level + 1)
+-- One GET that answers with a table: `wants` says what it is.
+local function get(self, where, wants, query, options, level)
+  if options ~= nil then
+    client.check_options(options, level + 1)
+  end
+  local request = { method = "GET", path = where, query = query, wants = wants }
+  local result, info = client.send(self, request, options, level + 1)
   return result, info
 end
 
@@ -23,15 +29,15 @@ end
 ---@param self celements.Client
 ---@param where string  the path
 ---@param query string[]  flat, without paging
----@param options {page_size?: integer, limit?: integer, page?: string}
+---@param options {page_size?: integer, limit?: integer, page?: string}  checked
 ---@param level integer
 ---@param needs? string  secrets it cannot do without, as letters
 ---@param of_call? celements.CallOptions
 ---@return celements.Pages
 function M.list(self, where, query, options, level, needs, of_call)
   local err = needs and client.lacks(self, needs)
-  local size = tostring(options.page_size or PAGE_SIZE)
-  return page.new(function(token)
+  local size = params_of.number_text(options.page_size or PAGE_SIZE)
+  return page.new(function(token, in_loop)
     if err then
       return nil, err
     end
@@ -42,10 +48,21 @@ function M.list(self, where, query, options, level, needs, of_call)
     for i = 1, #query do
       flat[#flat + 1] = query[i]
     end
-    local request = { method = "GET", path = where, query = flat, empty = true }
+    local request = { method = "GET", path = where, query = flat, empty = true, in_loop = in_loop }
     local rows, info = client.send(self, request, of_call, level + 1)
     return rows, info
   end, options)
+end
+
+--- Raise unless a count of rows, if given, is a whole number of them.
+---@param value number?
+---@param name string
+---@param least integer
+---@param level integer
+function M.check_count(value, name, least, level)
+  if value ~= nil and not (value >= least and value < math.huge and value % 1 == 0) then
+    error(("%s has to be a whole number, %d or more"):format(name, least), level + 1)
+  end
 end
 
 local LIST_OPTIONS = { where = "string", page_size = "number", limit = "number", page = "string" }
@@ -59,18 +76,20 @@ function M.checked(options, known, level)
   if options == nil then
     return {}
   end
-  check.table(options, "the options", level + 1)
+  check.table(options, "options", level + 1)
   for name, value in pairs(options) do
     if not known[name] then
       check.unknown(name, known, "option", level + 1)
     end
     check.type(value, known[name], name, level + 1)
   end
+  M.check_count(options.page_size, "page_size", 1, level + 1)
+  M.check_count(options.limit, "limit", 0, level + 1)
   return options
 end
 
 local function check_key(key, level)
-  check.type(key, "string or number", "the element's key or id", level + 1)
+  check.id(key, "the element's key or id", level + 1)
 end
 
 --- All elements of the catalogue, one after the other: GET /elements.
@@ -88,38 +107,39 @@ end
 ---@return celements.Info info  or celements.Error
 function client.methods:element(key, options)
   check_key(key, 2)
-  local result, info = get(self, path("elements", key), nil, options, 2)
+  local result, info = get(self, path("elements", key), "an element", nil, options, 2)
   return result, info
+end
+
+-- A field of a row under the first of its names that says anything.
+local function said(item, name, other_name)
+  local value = item[name]
+  if value == nil or value == json.null or value == "" then
+    return other_name and said(item, other_name) or nil
+  end
+  return value
 end
 
 -- A row of the platform's, whatever it calls things (contract section 14).
 local function requirement(item)
-  local type_name = item.type or item.configDataType
-  if type_name == json.null then
-    type_name = nil
-  end
-  local default = item.defaultValue
+  local type_name, default = said(item, "type", "configDataType"), item.defaultValue
   if default == json.null or default == "" then
-    default = nil
+    default = nil -- but false is one
   end
   return {
     key = item.key,
-    name = item.name,
-    description = item.description ~= json.null and item.description or nil,
+    name = said(item, "name") or item.key,
+    description = said(item, "description"),
     type = type_name,
     secret = type_name == "PASSWORD" or core.secret.is_name(item.key),
     default = default,
-    order = tonumber(item.displayOrder) or math.huge,
+    order = tonumber(said(item, "displayOrder")) or math.huge,
     options = type(item.options) == "table" and #item.options > 0 and item.options or nil,
   }
 end
 
 local function is_asked(item)
-  local required = item.required
-  if required == nil then
-    required = item.mandatory
-  end
-  return required == true and item.internal ~= true and type(item.key) == "string"
+  return said(item, "required", "mandatory") == true and item.internal ~= true and type(item.key) == "string"
 end
 
 local function requirements(items)
@@ -146,20 +166,21 @@ local function is_missing(err)
   return err.status == 404 or err.status == 405
 end
 
--- The authentication type asked for or the element's default; nil when it has no list.
+-- The authentication type asked for, or the element's default; nil when it has no list.
 local function type_of(self, key, auth_type, options, level)
   if auth_type then
     return auth_type
   end
-  local types, err = get(self, path("elements", key, "authentication-types"), nil, options, level + 1)
-  if type(types) == "table" and type(types.defaultValue) == "string" then
-    return types.defaultValue
-  elseif types == nil and not is_missing(err) then
-    return nil, err
+  local where = path("elements", key, "authentication-types")
+  local types, err = get(self, where, "a list of authentication types", nil, options, level + 1)
+  if types == nil then
+    return nil, not is_missing(err) and err or nil
   end
+  return said(types, "defaultValue")
 end
 
---- What client:required_configuration does, for a caller at `level`.
+--- What client:required_configuration does, for a caller at `level`.  Brings the
+-- authentication type as a third value, where the element has any.
 function M.requirements(self, key, auth_type, options, level)
   local chosen, err = type_of(self, key, auth_type, options, level + 1)
   if err then
@@ -168,20 +189,20 @@ function M.requirements(self, key, auth_type, options, level)
   local items, info
   if chosen then
     local where = path("elements", key, "authentication-types", chosen, "configurations")
-    items, info = get(self, where, nil, options, level + 1)
+    items, info = get(self, where, "a list of configuration entries", nil, options, level + 1)
     if items == nil and not is_missing(info) then
       return nil, info
     end
   end
-  if type(items) ~= "table" or #items == 0 then
+  if items == nil or #items == 0 then
     local both
-    both, info = get(self, path("elements", key, "configuration"), nil, options, level + 1)
+    both, info = get(self, path("elements", key, "configuration"), "a configuration", nil, options, level + 1)
     if both == nil then
       return nil, info
     end
-    items = type(both) == "table" and (both.configuration or both) or {}
+    items = type(both.configuration) == "table" and both.configuration or both
   end
-  return requirements(items), info
+  return requirements(items), info, chosen
 end
 
 --- What a user has to be asked before an instance can be created.
@@ -218,20 +239,28 @@ local PROVIDER_DATA = {
 ---@return celements.Info info  or celements.Error
 function client.methods:skeleton(key, auth_type, options)
   check_key(key, 2)
-  local element, info = get(self, path("elements", key), nil, options, 2)
+  check.type(auth_type, "string or nil", "the authentication type", 2)
+  local element, info = get(self, path("elements", key), "an element", nil, options, 2)
   if element == nil then
     return nil, info
   end
-  local list
-  list, info = self:required_configuration(key, auth_type, options)
+  local list, chosen
+  list, info, chosen = M.requirements(self, key, auth_type, options, 2)
   if list == nil then
     return nil, info
   end
   local configuration = {}
   for _, each in ipairs(list) do
-    configuration[each.key] = each.default or ("<INSERT_%s>"):format(each.key:upper():gsub("[^%w]", "_"))
+    configuration[each.key] = each.default
+    if each.default == nil then
+      configuration[each.key] = ("<INSERT_%s>"):format(each.key:upper():gsub("[^%w]", "_"))
+    end
   end
-  local kind = auth_type or (type(element.authentication) == "table" and element.authentication.type) or ""
+  -- Of several types the platform has to be told which (flows.md section 0).
+  if auth_type or chosen and configuration["authentication.type"] then
+    configuration["authentication.type"] = chosen
+  end
+  local kind = chosen or type(element.authentication) == "table" and element.authentication.type
   local grant = PROVIDER_DATA[tostring(kind):lower()]
   local params = {
     element = { key = element.key },
@@ -250,17 +279,17 @@ end
 
 -- metadata and docs take the numeric id only; elements are known by their keys
 -- (contract section 6, "Trap").
-local function by_id(self, key, resource, query, options, level)
+local function by_id(self, key, resource, wants, query, options, level)
   check_key(key, level + 1)
   local id = key
   if type(key) == "string" and not key:find("^%d+$") then
-    local element, info = get(self, path("elements", key), nil, options, level + 1)
+    local element, info = get(self, path("elements", key), "an element", nil, options, level + 1)
     if element == nil then
       return nil, info
     end
     id = element.id
   end
-  local result, info = get(self, path("elements", id, resource), query, options, level + 1)
+  local result, info = get(self, path("elements", id, resource), wants, query, options, level + 1)
   return result, info
 end
 
@@ -270,7 +299,7 @@ end
 ---@return table? swagger
 ---@return celements.Info info  or celements.Error
 function client.methods:element_docs(key, options)
-  local result, info = by_id(self, key, "docs", nil, options, 2)
+  local result, info = by_id(self, key, "docs", "a description", nil, options, 2)
   return result, info
 end
 
@@ -280,7 +309,7 @@ end
 ---@return table? metadata
 ---@return celements.Info info  or celements.Error
 function client.methods:element_metadata(key, options)
-  local result, info = by_id(self, key, "metadata", { "expand", "true" }, options, 2)
+  local result, info = by_id(self, key, "metadata", "metadata", { "expand", "true" }, options, 2)
   return result, info
 end
 

@@ -6,6 +6,7 @@
 local check = require "celements.check"
 local client = require "celements.client"
 local core = require "celements.core"
+local element = require "celements.element"
 local instances = require "celements.instances"
 local page = require "celements.page"
 
@@ -152,9 +153,14 @@ local PAGE_OPTIONS = { limit = true, page = true, timeout = true, retries = true
 function hub:pages(path, query, options)
   check_path(path, 2)
   local fixed = client.flat_query(query or {}, 2)
+  for i = 1, #fixed, 2 do
+    if fixed[i] == "nextPage" then
+      error("the page token to go on from belongs in the options, as page", 2)
+    end
+  end
   local of_call, of_pages
   if options ~= nil then
-    check.table(options, "the options", 2)
+    check.table(options, "options", 2)
     of_call, of_pages = {}, {}
     for name, value in pairs(options) do
       if not PAGE_OPTIONS[name] then
@@ -165,10 +171,11 @@ function hub:pages(path, query, options)
     end
     check.type(of_pages.limit, "number or nil", "limit", 2)
     check.type(of_pages.page, "string or nil", "page", 2)
+    element.check_count(of_pages.limit, "limit", 0, 2)
     client.check_options(of_call, 2)
   end
   local state = inside[self]
-  return page.new(function(token)
+  return page.new(function(token, in_loop)
     local err = client.lacks(state.client, "u")
     if err then
       return nil, err
@@ -181,7 +188,7 @@ function hub:pages(path, query, options)
       flat[#flat + 1] = "nextPage"
       flat[#flat + 1] = token
     end
-    local request = { method = "GET", path = path, query = flat, empty = true }
+    local request = { method = "GET", path = path, query = flat, empty = true, in_loop = in_loop }
     request.letters, request.element = "ue", state.target.token
     local rows, info = client.send(state.client, request, of_call, 2)
     return rows, info

@@ -3,11 +3,10 @@
 
 local check = require "celements.check"
 local client = require "celements.client"
-local element_list = require "celements.element"
-local errors = require "celements.error"
 local json = require "celements.json"
-local once = require "celements.once"
 local params_of = require "celements.params"
+
+local unpack = table.unpack or unpack
 
 local M = {}
 
@@ -67,9 +66,10 @@ local function tags_array(tags, one_more)
 end
 
 local function check_types(wire, level)
-  for name, types in pairs(TYPES) do
-    if wire[name] ~= nil and wire[name] ~= json.null then
-      check.type(wire[name], types, name, level + 1)
+  for name, value in pairs(wire) do
+    local types = TYPES[name]
+    if types and value ~= json.null then
+      check.type(value, types, name, level + 1)
     end
   end
   if type(wire.tags) == "table" then
@@ -80,29 +80,20 @@ local function check_types(wire, level)
   end
 end
 
--- POST /instances with a complete body.
-local function post(self, body, options, level)
-  local call = { method = "POST", path = "/instances", json = body, timeout = TIMEOUT }
+-- POST /instances with a complete body; text is that body encoded, where it is known.
+local function post(self, body, text, options, level)
+  local call = {
+    method = "POST", path = "/instances", json = body, body = text, timeout = TIMEOUT, wants = "an instance",
+  }
   local instance, info = client.send(self, call, options, level + 1)
-  if instance ~= nil and type(instance) ~= "table" then
-    return nil, errors.new {
-      kind = "decode",
-      message = "the answer is not an instance",
-      status = info.status,
-      request_id = info.request_id,
-      outcome = "unknown",
-      method = "POST",
-      path = "/instances",
-      attempts = info.attempts,
-      hint = "look whether it was created before you send it again",
-    }
-  end
   return instance, info
 end
 
 -- What celements.once needs, all within one deadline.
 local function operations(self, body, tag, options, level)
-  local ends = client.clock() + client.timeout(self, options, TIMEOUT)
+  local list = require("celements.element").list
+  local started = client.clock()
+  local ends = started + client.timeout(self, options, TIMEOUT)
   local function rest()
     return {
       headers = options and options.headers,
@@ -112,12 +103,12 @@ local function operations(self, body, tag, options, level)
   end
   return {
     find = function()
-      local pages = element_list.list(self, "/instances", { "tags[]", tag }, {}, level + 1, "uo", rest())
+      local pages = list(self, "/instances", { "tags[]", tag }, {}, level + 1, "uo", rest())
       local found, err = pages:all()
-      return found, err or { status = 200, headers = {}, attempts = 1 }
+      return found, err or { status = 200, headers = {}, attempts = 1, reused = false }
     end,
     create = function()
-      local instance, info = post(self, body, rest(), level + 1)
+      local instance, info = post(self, body, nil, rest(), level + 1)
       return instance, info
     end,
     delete = function(id)
@@ -130,7 +121,16 @@ local function operations(self, body, tag, options, level)
     time_for = function(seconds)
       return client.clock() + seconds < ends
     end,
-  }
+  }, started
+end
+
+local function create_once(self, body, tag, options, level)
+  local ops, started = operations(self, body, tag, options, level + 1)
+  local instance, info = require("celements.once").run(ops, { tag = tag, element = body.element }, ONCE_TRIES)
+  if instance then
+    info.seconds = client.clock() - started
+  end
+  return instance, info
 end
 
 -- Asks the catalogue what the element wants; the error that names all that is missing.
@@ -141,7 +141,8 @@ local function check_configuration(self, body, options, level)
     auth_type = nil
   end
   local element = body.element
-  local wanted, err = element_list.requirements(self, element.key or element.id, auth_type, options, level + 1)
+  local requirements = require("celements.element").requirements
+  local wanted, err = requirements(self, element.key or element.id, auth_type, options, level + 1)
   if wanted == nil then
     return err
   end
@@ -154,8 +155,30 @@ local function check_configuration(self, body, options, level)
   return params_of.incomplete(missing, {})
 end
 
-local function has_proxy(body)
-  return type(body.oauthProxy) == "table"
+-- All that is missing and all that is still a template's text, before anything is sent.
+local function lacks(self, params, has_its_element, text)
+  local secrets = client.missing_secrets(self)
+  if has_its_element and #secrets == 0 and text and not text:find("<", 1, true) then
+    return nil -- the usual case, at one look
+  end
+  local missing = { unpack(secrets) }
+  if not has_its_element then
+    missing[#missing + 1] = "element"
+  end
+  return params_of.incomplete(missing, params_of.placeholders(params))
+end
+
+-- With a proxy the platform has the application's keys, and who brings tokens of their
+-- own needs no callback: what the catalogue asks for is the usual way's.
+local function is_usual(body)
+  local external = body.externalAuthentication
+  return type(body.oauthProxy) ~= "table" and (type(external) ~= "string" or external == "none")
+end
+
+local function given(value)
+  if value ~= json.null then
+    return value
+  end
 end
 
 --- What client:create_instance does; `level` is whose line a raised error names, as for
@@ -166,42 +189,34 @@ function M.create(self, params, options, level)
     client.check_options(options, level + 1)
   end
   check_types(body, level + 1)
-  local name, wants_check = body.once, body.check
+  local name, wants_check = given(body.once), given(body.check)
   body.once, body.check = nil, nil
   local tag
   if name ~= nil then
     local problem
-    tag, problem = once.tag(name)
+    tag, problem = require("celements.once").tag(name)
     if not tag then
       error(problem, level + 1)
     end
   end
-  local missing = {}
-  for _, secret in ipairs(client.missing_secrets(self)) do
-    missing[#missing + 1] = secret
-  end
-  if not has_element(body.element) then
-    missing[#missing + 1] = "element"
-  end
-  local err = params_of.incomplete(missing, params_of.placeholders(params))
-  if err then
-    return nil, err
-  end
-  body.element = element_object(body.element)
+  local complete = has_element(body.element)
+  body.element = complete and element_object(body.element) or nil
   if tag or (body.tags ~= nil and body.tags ~= json.null) then
     body.tags = tags_array(body.tags, tag)
   end
-  if wants_check and not has_proxy(body) then
+  local text = json.encode(body) -- nil: what sends it will say why
+  local err = lacks(self, params, complete, text)
+  if not err and wants_check and is_usual(body) then
     err = check_configuration(self, body, options, level + 1)
-    if err then
-      return nil, err
-    end
+  end
+  if err then
+    return nil, err
   end
   local instance, info
   if tag then
-    instance, info = once.run(operations(self, body, tag, options, level + 1), ONCE_TRIES)
+    instance, info = create_once(self, body, tag, options, level + 1)
   else
-    instance, info = post(self, body, options, level + 1)
+    instance, info = post(self, body, text, options, level + 1)
   end
   return instance, info
 end
@@ -210,7 +225,8 @@ end
 -- Yields in event loops, blocks elsewhere.  Sent at most once, whatever happens: when
 -- the answer is lost, err.outcome is "unknown".  A second call makes a second instance,
 -- unless `once` names it: then what exists under that name is looked up and returned
--- (info.found), also when an answer was lost.  `check = true` asks the catalogue first
+-- (info.found), also when an answer was lost.  When two processes race with one name, the
+-- oldest instance stays and the other is deleted.  `check = true` asks the catalogue first
 -- and names every required configuration key that is missing, before a code is spent.
 ---@param params celements.InstanceParams  element, name, provider_data, configuration, tags, once, check ...; a decoded instance.json will do
 ---@param options? celements.CallOptions

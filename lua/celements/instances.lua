@@ -8,6 +8,7 @@ local client = require "celements.client"
 local core = require "celements.core"
 local element = require "celements.element"
 local errors = require "celements.error"
+local params_of = require "celements.params"
 
 local M = {}
 
@@ -41,14 +42,14 @@ end
 ---@param level integer
 ---@return celements.Target
 function M.by_id(id, level)
-  check.type(id, "string or number", "the instance's id", level + 1)
+  check.id(id, "the instance's id", level + 1)
   return { id = id }
 end
 
 -- The verbs, each of (self, target, options, level, its own arguments).
 
 function M.get(self, target, options, level)
-  local result, info = call(self, target, { method = "GET" }, options, level + 1)
+  local result, info = call(self, target, { method = "GET", wants = "an instance" }, options, level + 1)
   return result, info
 end
 
@@ -90,7 +91,8 @@ function M.disable(self, target, options, level)
 end
 
 function M.configuration(self, target, options, level)
-  local result, info = call(self, target, { method = "GET", empty = true }, options, level + 1, "configuration")
+  local request = { method = "GET", empty = true, wants = "a list" }
+  local result, info = call(self, target, request, options, level + 1, "configuration")
   return result, info
 end
 
@@ -125,7 +127,7 @@ function M.set_configuration(self, target, options, level, key, value)
   end
   -- Values are text on the wire, whatever they mean (contract section 3).
   if type(value) == "number" then
-    value = value % 1 == 0 and ("%.0f"):format(value) or ("%.14g"):format(value)
+    value = params_of.number_text(value)
   end
   local request = { method = "PATCH", json = { propertyValue = tostring(value) } }
   local result
@@ -137,6 +139,7 @@ function M.docs(self, target, options, level, operation)
   local result, info
   if operation ~= nil then
     check.type(operation, "string", "the operation's id", level + 1)
+    check.id(operation, "the operation's id", level + 1)
     result, info = call(self, target, { method = "GET" }, options, level + 1, "docs", operation)
   else
     result, info = call(self, target, { method = "GET" }, options, level + 1, "docs")
@@ -163,12 +166,13 @@ function M.disable_trace_logging(self, target, options, level)
 end
 
 function M.events(self, target, options, level)
-  local result, info = call(self, target, { method = "GET", empty = true }, options, level + 1, "events")
+  local request = { method = "GET", empty = true, wants = "a list" }
+  local result, info = call(self, target, request, options, level + 1, "events")
   return result, info
 end
 
 function M.event(self, target, options, level, event_id)
-  check.type(event_id, "string or number", "the event's id", level + 1)
+  check.id(event_id, "the event's id", level + 1)
   local result, info = call(self, target, { method = "GET" }, options, level + 1, "events", event_id)
   return result, info
 end

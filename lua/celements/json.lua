@@ -5,8 +5,6 @@
 
 local core = require "celements.core"
 local error_of = require "celements.error"
-local diagnose = require "celements.json.diagnose"
-local place = require "celements.json.place"
 
 local engine = core.json.new()
 
@@ -38,6 +36,8 @@ local function fallback(why, offset)
 end
 
 local function decode_error(text, why, offset, file)
+  -- Finding a fault takes code that most programs never need.
+  local diagnose, place = require "celements.json.diagnose", require "celements.json.place"
   local fault = diagnose.first_fault(text, unescape)
   if not fault or (offset and offset < fault.at) then
     fault = fallback(why, offset)

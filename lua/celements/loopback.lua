@@ -8,6 +8,7 @@
 --     request   method, path, query, headers (lower-case names), body
 --     response  status, headers, body, and what may go wrong on purpose:
 --       delay = seconds      answers late; other connections do not notice
+--       later = function     called after the delay: gives the response itself
 --       hang_up = true       closes without one byte of answer
 --       hang_up = "reset"    the same with a TCP reset
 --       cut = n              sends n bytes of the body, then closes
@@ -142,6 +143,9 @@ local function answer(conn, request)
   end
   if response.delay then
     wait(conn, response.delay)
+  end
+  if response.later then
+    response = response.later()
   end
   if response.hang_up then
     if response.hang_up == "reset" then

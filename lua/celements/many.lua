@@ -164,7 +164,7 @@ local OPTIONS = { concurrency = "number", on_progress = "function", on_result = 
 -- The options of the run, and apart from them those of each call.
 local function split(options, level)
   options = options or {}
-  check.table(options, "the options", level + 1)
+  check.table(options, "options", level + 1)
   local of_run, of_call = {}, {}
   for name, value in pairs(options) do
     if OPTIONS[name] then

@@ -63,23 +63,25 @@ local function value_text(value, name, level)
 end
 
 local function add(flat, name, value, level)
-  if type(value) == "table" and name ~= "scope" then
-    for _, item in ipairs(value) do
-      flat[#flat + 1] = name
-      flat[#flat + 1] = value_text(item, name, level + 1)
+  local n = #flat
+  if name == "scope" then
+    flat[n + 1], flat[n + 2] = name, scope_text(value, level + 1)
+  elseif type(value) ~= "table" then
+    flat[n + 1], flat[n + 2] = name, value_text(value, name, level + 1)
+  else
+    for i, item in ipairs(value) do
+      flat[n + 2 * i - 1], flat[n + 2 * i] = name, value_text(item, name, level + 1)
     end
-    return
   end
-  flat[#flat + 1] = name
-  flat[#flat + 1] = name == "scope" and scope_text(value, level + 1) or value_text(value, name, level + 1)
 end
 
 -- The parameters as a flat list of names and values, in the order of the wire.
 local function flat_list(wire, level)
   local flat, others = {}, nil
-  for _, name in ipairs(FIRST) do
-    if wire[name] ~= nil then
-      add(flat, name, wire[name], level + 1)
+  for i = 1, #FIRST do
+    local value = wire[FIRST[i]]
+    if value ~= nil then
+      add(flat, FIRST[i], value, level + 1)
     end
   end
   for name in pairs(wire) do
@@ -97,7 +99,8 @@ local function flat_list(wire, level)
   return flat
 end
 
--- A line break at the end comes along when a value is read from a file.
+-- A line break at the end comes along when a value is read from a file.  The error of
+-- the first value that cannot be meant, if any.
 local function tidy(flat)
   for i = 2, #flat, 2 do
     if PASTED[flat[i - 1]] and flat[i]:find("[^\32-\126]") then
@@ -141,6 +144,18 @@ local function element_of(value, level)
   return value
 end
 
+-- What is missing, still a template or cannot be meant; nil when all is well.  The
+-- encoded text tells at one look whether there is anything to look for.
+local function problem_of(element, flat, text, params)
+  local placeholders = {}
+  if not element or text:find("%3C", 1, true) or tostring(element):find("<", 1, true) then
+    placeholders = params_of.placeholders(params)
+  end
+  return params_of.incomplete(element and {} or { "element" }, placeholders)
+    or text:find("%%[0189A-F]") and tidy(flat) -- a control character or one beyond ASCII
+    or nil
+end
+
 local function call(self, params, options, resource, level)
   local wire = params_of.wire(params, RENAMES, level + 1)
   if options ~= nil then
@@ -148,11 +163,16 @@ local function call(self, params, options, resource, level)
   end
   local element = element_of(wire.element, level + 1)
   local flat = flat_list(wire, level + 1)
-  local err = params_of.incomplete(element and {} or { "element" }, params_of.placeholders(params)) or tidy(flat)
+  local err = problem_of(element, flat, core.url.query(flat, #flat), params)
   if err then
     return nil, err
   end
-  local request = { method = "GET", path = core.url.path("elements", element, "oauth", resource), query = flat }
+  local request = {
+    method = "GET",
+    path = core.url.path("elements", element, "oauth", resource),
+    query = flat,
+    compressed = false, -- the answer is two lines
+  }
   if wire.post then
     request.method, request.query, request.json = "POST", nil, json_body(flat)
   end

@@ -4,10 +4,13 @@
 -- sleeping are arguments.
 --
 -- What it can promise: as far as GET /instances shows what POST /instances made, there is
--- one instance for a name in the end, the oldest, whoever raced.  While two processes
--- race, a second one can exist for the time of one call; it is deleted by whoever sees
--- both.  A platform whose list lags behind its creates could show neither process the
--- other's; the next call with the same name puts that right.
+-- one instance for a name in the end, the oldest, whoever raced.  What it cannot: while
+-- two processes race, a second one can exist for the time of one call; whoever sees both
+-- deletes the younger.  What the list does not show yet, a creation that the platform is
+-- still busy with or a list that lags, nobody can see; the next call with the same name
+-- puts that right, and whoever held the younger one has to call again too.
+
+local errors = require "celements.error"
 
 local M = {}
 
@@ -15,6 +18,8 @@ local PREFIX = "celements-once:"
 
 -- After a lost answer the platform may still be at work: look this often, in seconds.
 local LOOKS = { 0, 0.25, 0.5, 1, 2 }
+
+local AGAIN = "call again with the same `once`: it looks for the instance before it creates one"
 
 --- The tag for a name, or what is wrong with the name.  Tags are stripped of markup by
 -- the platform (contract section 3), so only plain characters can be told apart.
@@ -28,20 +33,83 @@ function M.tag(name)
   return PREFIX .. name
 end
 
-local function older(a, b)
-  local a_date, b_date = tostring(a.createdDate or ""), tostring(b.createdDate or "")
-  if a_date ~= b_date then
-    return a_date < b_date
+-- Never trust a list to be what was asked for: what is not ours is not ours to delete.
+local function has_tag(instance, wanted)
+  for _, tag in ipairs(type(instance.tags) == "table" and instance.tags or {}) do
+    if tag == wanted or type(tag) == "table" and tag.name == wanted then
+      return true
+    end
   end
-  return (tonumber(a.id) or 0) < (tonumber(b.id) or 0)
+  return false
 end
 
--- Of several the oldest stays, whoever looks; the others go.
+local function is_of(instance, element)
+  local own = instance.element
+  if type(own) ~= "table" then
+    return true -- a row that does not say
+  end
+  local wanted = tostring(type(element.key) == "string" and element.key or element.id)
+  return tostring(own.key) == wanted or tostring(own.id) == wanted
+end
+
+local function of_another(instance, name)
+  return errors.new {
+    kind = "config",
+    message = ("once = '%s' is the name of instance %s, which is of the element %s")
+      :format(name.tag:sub(#PREFIX + 1), tostring(instance.id), tostring(instance.element.key or instance.element.id)),
+    outcome = "not_sent",
+    hint = "give each instance a name of its own, such as hubspot/customer-42",
+  }
+end
+
+-- The instances of that name, or nil and why that cannot be said.
+local function look(ops, name)
+  local rows, info = ops.find()
+  if not rows then
+    return nil, info
+  end
+  local found = {}
+  for _, row in ipairs(rows) do
+    if has_tag(row, name.tag) then
+      if not is_of(row, name.element) then
+        return nil, of_another(row, name)
+      end
+      found[#found + 1] = row
+    end
+  end
+  return found, info
+end
+
+-- The same order for whoever looks: by date where all have one, else by id.
+local function sort_by_age(instances)
+  local dated = true
+  for _, each in ipairs(instances) do
+    dated = dated and type(each.createdDate) == "string"
+  end
+  table.sort(instances, function(a, b)
+    if dated and a.createdDate ~= b.createdDate then
+      return a.createdDate < b.createdDate
+    end
+    return (tonumber(a.id) or 0) < (tonumber(b.id) or 0)
+  end)
+end
+
+-- Of several the oldest stays, whoever looks; the others go.  `mine` is one that was
+-- made just now, which a slow list may not show yet.
 local function settle(ops, instances, mine)
-  table.sort(instances, older)
+  local shown = mine == nil
+  for _, each in ipairs(instances) do
+    shown = shown or each.id == mine.id
+  end
+  if not shown then
+    instances[#instances + 1] = mine
+  end
+  sort_by_age(instances)
   for i = 2, #instances do
     local gone, err = ops.delete(instances[i].id)
     if not gone and err.status ~= 404 then
+      err.outcome = "unknown"
+      err.hint = (err.hint and err.hint .. "; " or "") .. "then " .. AGAIN
       return nil, err
     end
   end
@@ -52,8 +120,10 @@ local function settle(ops, instances, mine)
   return oldest, true
 end
 
-local function look_for_lost(ops)
-  local err
+-- What a lost answer may have created.  Nil when nothing is there, and the error when
+-- that is not sure.
+local function look_for_lost(ops, name)
+  local failed
   for _, delay in ipairs(LOOKS) do
     if delay > 0 then
       if not ops.time_for(delay) then
@@ -61,65 +131,56 @@ local function look_for_lost(ops)
       end
       ops.sleep(delay)
     end
-    local found
-    found, err = ops.find()
+    local found, info = look(ops, name)
     if found and #found > 0 then
       return found
     end
+    failed = not found and info or nil
   end
-  return nil, err
+  return nil, failed
+end
+
+-- The instance that stays, with the info for it.
+local function settled(ops, instances, info, mine)
+  local kept, found = settle(ops, instances, mine)
+  if not kept then
+    return nil, found
+  end
+  info.found = found or nil
+  return kept, info
 end
 
 --- Find the instance, or create it, or find what a lost answer created.
 ---@param ops {find: fun(): table[]?, table, create: fun(): table?, table, delete: fun(id: any): true?, table, sleep: fun(seconds: number), time_for: fun(seconds: number): boolean}
+---@param name {tag: string, element: {key?: string, id?: any}}  of which element the instance is to be
 ---@param tries integer  how often to create at most
 ---@return table? instance
 ---@return table info  with found = true when it was there already; or celements.Error
-function M.run(ops, tries)
-  local existing, info = ops.find()
+function M.run(ops, name, tries)
+  local existing, info = look(ops, name)
   if existing == nil then
     return nil, info
   elseif #existing > 0 then
-    local instance, err = settle(ops, existing)
-    if not instance then
-      return nil, err
-    end
-    info.found = true
-    return instance, info
+    return settled(ops, existing, info)
   end
   local lost
   for _ = 1, tries do
     local instance
     instance, info = ops.create()
     if instance then
-      local all = ops.find()
-      if all == nil or #all == 0 then
-        return instance, info
-      end
-      local kept, found = settle(ops, all, instance)
-      if kept == nil then
-        return nil, found
-      end
-      info.found = found or nil
-      return kept, info
-    end
-    if info.outcome ~= "unknown" and not lost then
+      return settled(ops, look(ops, name) or {}, info, instance)
+    elseif info.outcome ~= "unknown" and not lost then
       return nil, info
     end
-    lost = info
-    local found = look_for_lost(ops)
+    lost = lost or info
+    local found, unsure = look_for_lost(ops, name)
     if found then
-      local kept, err = settle(ops, found)
-      if not kept then
-        return nil, err
-      end
-      return kept, { status = 200, request_id = info.request_id, headers = {}, attempts = info.attempts, found = true }
-    end
-    if info.outcome ~= "unknown" or not ops.time_for(0) then
-      break
+      return settled(ops, found, { status = 200, headers = {}, attempts = info.attempts, reused = false })
+    elseif unsure or info.outcome ~= "unknown" or not ops.time_for(0) then
+      break -- one more could be one too many, or is of no use
     end
   end
-  lost.hint = "call again with the same `once`: it looks for the instance before it creates one"
+  lost.hint = AGAIN
   return nil, lost
 end
 

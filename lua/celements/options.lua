@@ -110,7 +110,7 @@ end
 function M.read(given, level, getenv)
   getenv = getenv or os.getenv
   given = given or {}
-  check.table(given, "the options", level + 1)
+  check.table(given, "options", level + 1)
   for name, value in pairs(given) do
     local spec = KNOWN[name]
     if not spec then

@@ -31,15 +31,32 @@ local function repeated_token(info)
   }
 end
 
+local function not_a_list(info)
+  return errors.new {
+    kind = "decode",
+    message = "the answer is not a list",
+    status = info.status,
+    request_id = info.request_id,
+    hint = "this path may name one thing, or hold its rows in a field: ask for it without paging",
+  }
+end
+
+-- An object without rows would look like a list that has ended.
+local function is_list(rows)
+  return type(rows) == "table" and (#rows > 0 or next(rows) == nil)
+end
+
 -- The next page into self.  True when there may be rows, false at the end, or nil and
 -- the error that from now on is the iterator's.
-local function turn(self)
+local function turn(self, in_loop)
   if self.ended then
     return false
   end
-  local rows, info = self.fetch(self.next_page)
+  local rows, info = self.fetch(self.next_page, in_loop)
   if rows == nil then
     return nil, info
+  elseif not is_list(rows) then
+    return nil, not_a_list(info)
   end
   local headers = info.headers
   local token = headers["elements-next-page-token"]
@@ -60,11 +77,7 @@ local function turn(self)
   return true
 end
 
---- The next row; nil when the list has really ended; nil and the error when a page
--- cannot be had, now and every time after.
----@return any? row
----@return celements.Error? err
-function pages:step()
+local function step(self, in_loop)
   if self.limit and self.count >= self.limit then
     return nil
   end
@@ -72,7 +85,7 @@ function pages:step()
     if self.err then
       return nil, self.err
     end
-    local more, err = turn(self)
+    local more, err = turn(self, in_loop)
     if not more then
       self.err = err
       return nil, err
@@ -82,18 +95,32 @@ function pages:step()
   return self.rows[self.at]
 end
 
---- As step(), but a page that cannot be had raises the celements.Error: a loop over the
--- rows cannot take a failure for the end.
----@return any?
-function pages:next()
-  local row, err = self:step()
+--- The next row; nil when the list has really ended; nil and the error when a page
+-- cannot be had, now and every time after.
+---@return any? row
+---@return celements.Error? err
+function pages:step()
+  local row, err = step(self)
+  return row, err
+end
+
+local function row_or_raise(row, err)
   if err then
     error(err, 0)
   end
   return row
 end
 
-pages_mt.__call = pages.next
+--- As step(), but a page that cannot be had raises the celements.Error: a loop over the
+-- rows cannot take a failure for the end.
+---@return any?
+function pages:next()
+  return row_or_raise(step(self))
+end
+
+function pages_mt:__call()
+  return row_or_raise(step(self, true))
+end
 
 --- All rows that are left, in a list; nil and the error instead of raising.
 ---@return any[]?
@@ -112,7 +139,7 @@ function pages:all()
 end
 
 --- An iterator over the rows of a list.
----@param fetch fun(token: string?): any[]?, table  rows and the call's info, or nil and the error
+---@param fetch fun(token: string?, in_loop: boolean?): any[]?, table  rows and the call's info, or nil and the error; in_loop: a `for` loop asks
 ---@param options? {limit?: integer, page?: string}  page: a token to go on from
 ---@return celements.Pages  call it, or use it in `for row in it do`
 function M.new(fetch, options)

@@ -15,21 +15,20 @@ local M = {}
 ---@return table
 function M.wire(params, renames, level)
   check.table(params, "the parameters", level + 1)
-  local out, said = {}, {}
+  local out = {}
   for name, value in pairs(params) do
     if type(name) ~= "string" then
       check.type(name, "string", "a parameter's name", level + 1)
     end
-    local wire = renames[name] or name
-    if said[wire] then
-      local a, b = said[wire], name
+    local wire = renames[name]
+    if wire and params[wire] ~= nil then
+      local a, b = name, wire
       if b < a then
         a, b = b, a
       end
       error(("%s and %s are the same parameter; give one of them"):format(a, b), level + 1)
     end
-    said[wire] = name
-    out[wire] = value
+    out[wire or name] = value
   end
   return out
 end
@@ -102,6 +101,8 @@ end
 function M.number_text(value)
   if math.type and math.type(value) == "integer" then
     return ("%d"):format(value)
+  elseif value ~= value or value == math.huge or value == -math.huge then
+    error("a number that is sent has to be finite", 0)
   end
   return value % 1 == 0 and ("%.0f"):format(value) or ("%.14g"):format(value)
 end
@@ -135,7 +136,7 @@ end
 ---@param placeholders string[]
 ---@return celements.Error?
 function M.incomplete(missing, placeholders)
-  if #missing == 0 and #placeholders == 0 then
+  if missing[1] == nil and placeholders[1] == nil then
     return nil
   end
   table.sort(missing)

@@ -36,16 +36,17 @@ end
 --- Give an existing instance a new grant: PUT /instances/{id}?reAuthenticate=true.
 -- Keeps id, token, name and tags.  Secrets of the configuration come masked from the
 -- platform and are not sent back; give those the element needs (oauth.api.key,
--- oauth.api.secret) in `configuration`.  Sent at most once: a code works once.
+-- oauth.api.secret) in `configuration`.  An element without consent has no provider_data
+-- but new credentials in `configuration`.  Sent at most once: a code works once.
 ---@param id string|integer
----@param provider_data table<string, string>  what the new callback brought
+---@param provider_data table<string, string>?  what the new callback brought
 ---@param configuration? table<string, any>  laid over the instance's own
 ---@param options? celements.CallOptions
 ---@return celements.Instance? instance
 ---@return celements.Info info  or celements.Error
 function client.methods:reauthenticate(id, provider_data, configuration, options)
   local target = instances.by_id(id, 2)
-  check.table(provider_data, "provider_data", 2)
+  check.type(provider_data, "table or nil", "provider_data", 2)
   check.type(configuration, "table or nil", "configuration", 2)
   if options ~= nil then
     client.check_options(options, 2)
@@ -60,10 +61,10 @@ function client.methods:reauthenticate(id, provider_data, configuration, options
     return nil, info
   end
   local body = {
-    element = { key = old.element.key },
+    element = type(old.element) == "table" and { key = old.element.key } or nil,
     name = old.name,
     tags = json.array(type(old.tags) == "table" and old.tags or {}),
-    providerData = provider_data,
+    providerData = provider_data and next(provider_data) ~= nil and provider_data or nil,
     configuration = merged(old.configuration, configuration),
   }
   local instance

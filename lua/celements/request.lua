@@ -3,10 +3,7 @@
 -- (celements.retry) and nothing of elements or instances.
 
 local core = require "celements.core"
-local failure = require "celements.failure"
 local json = require "celements.json"
-local redact = require "celements.redact"
-local retry = require "celements.retry"
 local wait = require "celements.wait"
 
 local M = {}
@@ -27,7 +24,7 @@ local function attempt(state, call, waiter, ms)
   end
   local transfer
   transfer, problem = engine:start(state.settings, call.method, call.path, call.query_text, call.body, call.letters,
-    call.lines, ms, call.element)
+    call.lines, ms, call.element, call.compressed)
   if not transfer then
     return nil, { kind = "config", message = problem, sent = false }
   end
@@ -50,7 +47,7 @@ end
 local function tell(state, call, number, answer, err)
   local event = {
     method = call.method,
-    path = redact.text(call.path, state.secrets),
+    path = require("celements.redact").text(call.path, state.secrets),
     attempt = number,
     status = answer and answer.status or err and err.status,
     request_id = err and err.request_id or answer and answer.headers["elements-request-id"],
@@ -74,17 +71,22 @@ local function read(answer)
   return value
 end
 
+-- The result, or nil and the error.
 local function judge(state, call, answer, failed)
+  local problem
   if answer and answer.status >= 200 and answer.status < 300 then
-    local result, problem = read(answer)
+    local result
+    result, problem = read(answer)
     if result ~= nil then
       return result
     end
-    return nil, failure.of_answer(answer, redact.values(state.secrets, call), problem)
-  elseif answer then
-    return nil, failure.of_answer(answer, redact.values(state.secrets, call))
   end
-  return nil, failure.of_transfer(failed, redact.values(state.secrets, call)), failed
+  local failure = require "celements.failure" -- here and below: only what fails needs it
+  local values = require("celements.redact").values(state.secrets, call)
+  if answer then
+    return nil, failure.of_answer(answer, values, problem)
+  end
+  return nil, failure.of_transfer(failed, values)
 end
 
 -- Was a first DELETE lost on its way back?  Then it is gone now, as was asked for.
@@ -122,17 +124,17 @@ end
 --- Send a call and bring its answer, trying again where that is safe.
 -- Yields where the waiter does, blocks elsewhere.
 ---@param state table  a client's inside; see celements.client
----@param call {method: string, path: string, query?: string[], query_text?: string, json?: any, body?: string, letters: string, element?: celements.Secret, lines?: string[], timeout: number, retries: integer}
+---@param call {method: string, path: string, query?: string[], query_text?: string, json?: any, body?: string, letters: string, element?: celements.Secret, lines?: string[], timeout: number, retries: integer, in_loop?: boolean}
 ---@return any? result  the decoded answer; true for an empty one
 ---@return table info  or celements.Error
 function M.perform(state, call)
-  local waiter, problem = wait.find(state.waiter)
+  local waiter, problem = wait.find(state.waiter, call.in_loop)
   if waiter then
     local may, why = waiter.check()
     problem = not may and why or nil
   end
   if problem then
-    return nil, failure.not_sent(call, "config", problem)
+    return nil, require("celements.failure").not_sent(call, "config", problem)
   end
   local started = clock()
   local deadline = started + call.timeout
@@ -154,12 +156,12 @@ function M.perform(state, call)
     sent_before = sent_before or answer ~= nil or failed.sent
     local delay
     if number <= call.retries and err.kind ~= "decode" then
-      delay = retry.delay(number, call.method, answer and err or failed, random())
+      delay = require("celements.retry").delay(number, call.method, answer and err or failed, random())
     end
     if not delay or clock() + delay >= deadline then
       err.hook_error = hook_error
       count_failure(state.stats, err)
-      return nil, failure.finish(err, call, number, state.place)
+      return nil, require("celements.failure").finish(err, call, number, state.place)
     end
     waiter.sleep(delay)
   end

@@ -22,12 +22,12 @@ end
 --- Seconds to wait before trying again, or nil for "do not".
 ---@param try integer  how many attempts were made, at least 1
 ---@param method string
----@param failure {kind: string, sent?: boolean, status?: integer, phase?: string, retry_after?: number}
+---@param failure {kind: string, sent?: boolean, reused?: boolean, status?: integer, phase?: string, retry_after?: number}  `sent` is nil when a whole answer came
 ---@param random number  at least 0, below 1
 ---@return number?
 function M.delay(try, method, failure, random)
   local jitter = random * math.min(CAP, FIRST * 2 ^ (try - 1))
-  if failure.status then
+  if failure.sent == nil then
     if not REPEATABLE[method] then
       return nil
     end
@@ -41,7 +41,8 @@ function M.delay(try, method, failure, random)
     return nil
   end
   if REPEATABLE[method] or failure.sent == false then
-    return jitter
+    -- A kept connection that the server had closed meanwhile is no sign of trouble.
+    return failure.reused and try == 1 and 0 or jitter
   end
 end
 

@@ -19,6 +19,7 @@ local catalogue = require "celements.sandbox.catalogue"
 local errors = require "celements.error"
 local loopback = require "celements.loopback"
 local model = require "celements.sandbox.model"
+local options_reader = require "celements.sandbox.options"
 local process = require "celements.process"
 local text = require "celements.sandbox.text"
 
@@ -29,9 +30,6 @@ local CONSENT_TIMEOUT = 10
 local newproxy = _G.newproxy   -- makes a userdata, on Lua 5.1 and LuaJIT
 
 local OWN_OPTIONS = { port = true }
-local MODEL_OPTIONS = {
-  user_secret = true, org_secret = true, faults = true, empty_lists = true, refusal_status = true, oauth_proxies = true,
-}
 
 local M = {}
 
@@ -43,7 +41,8 @@ local function random_bytes(n)
   return bytes
 end
 
---- Make a model to be hosted by a server of your own; see celements.sandbox.model.
+--- Make a model to be hosted by a server of your own; see celements.sandbox.model and
+-- celements.sandbox.options.
 -- Clock, random source and secrets are filled in when they are not given.
 ---@param options table
 ---@return celements.sandbox.Model
@@ -80,7 +79,7 @@ end
 ---@class celements.Sandbox
 ---@field url string  base URL of the API
 ---@field provider_url string  where the consent pages are
----@field control_url string  where `/requests`, `/faults` and `/reset` are; see celements.sandbox.routes_control
+---@field control_url string  where `/requests`, `/faults`, `/reset` and `/instances` are; see celements.sandbox.routes_control
 ---@field user_secret string
 ---@field org_secret string
 ---@field pid integer
@@ -116,13 +115,13 @@ end
 --- Start the sandbox in a process of its own.
 -- Returns when it listens.  It ends with `stop()`, when the returned handle is
 -- collected, and at the latest when this process ends, however that comes about.
----@param options? table  `port` (default 0: any free one); `user_secret`, `org_secret` (default: new ones); `faults`, `empty_lists`, `refusal_status`, `oauth_proxies` as in celements.sandbox.model
+---@param options? table  `port` (default 0: any free one); `user_secret`, `org_secret` (default: new ones); all others of celements.sandbox.options
 ---@return celements.Sandbox? sandbox
 ---@return celements.Error? err
 function M.start(options)
   local model_options, port = {}, 0
   for name, value in pairs(options or {}) do
-    if MODEL_OPTIONS[name] then
+    if options_reader.is_open(name) then
       model_options[name] = value
     elseif OWN_OPTIONS[name] then
       port = value
@@ -137,6 +136,7 @@ function M.start(options)
     message = ("the sandbox cannot listen on port %d: %s"):format(port, message)
     return nil, errors.new{ kind = "network", message = message }
   end
+  model_options.now = require("socket").gettime
   model_options.provider_url = server.url .. "/provider"
   local made
   made, platform = pcall(M.model, model_options)

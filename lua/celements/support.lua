@@ -84,7 +84,7 @@ function client.methods:curl(method, path, options)
   check.type(method, "string", "the method", 2)
   check.type(path, "string", "the path", 2)
   options = options or {}
-  check.table(options, "the options", 2)
+  check.table(options, "options", 2)
   check.type(options.reveal, "boolean or nil", "reveal", 2)
   local reveal = options.reveal
   local call, base_url = client.describe(self, method:upper(), path, copy_without(options, "reveal"), 2)
@@ -92,7 +92,7 @@ function client.methods:curl(method, path, options)
   local function shown(text)
     return reveal and text or redact.text(text, values)
   end
-  local url = base_url .. path
+  local url = base_url .. shown(path)
   if call.query then
     local pairs_of = {}
     for i = 1, #call.query, 2 do
@@ -101,7 +101,8 @@ function client.methods:curl(method, path, options)
     end
     url = url .. "?" .. core.url.query(pairs_of, #pairs_of)
   end
-  local words = { "curl -X " .. call.method, quoted(url) }
+  -- With -X HEAD curl would wait for a body.
+  local words = { call.method == "HEAD" and "curl --head" or "curl -X " .. call.method, quoted(url) }
   local authorization = client.authorization(call, reveal)
   if authorization then
     words[#words + 1] = "-H " .. quoted("Authorization: " .. authorization)

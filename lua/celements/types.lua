@@ -365,6 +365,7 @@ function Engine:trust() end
 ---@return boolean
 function Engine:alive() end
 
+--- What is in flight ends; a second close does nothing.
 function Engine:close() end
 
 --- One request and its answer.
@@ -386,6 +387,7 @@ function Transfer:id() end
 ---@return boolean? reused
 function Transfer:result() end
 
+--- Lets go of it; one in flight is cut off.
 function Transfer:close() end
 
 -- The second C module, which only the sandbox and its server use --------------------

@@ -41,12 +41,17 @@ function M.inside()
   end
 end
 
+-- Lua 5.1 cannot hand over from inside the iterator of a `for` loop; the call blocks
+-- there, and the transfers of the others go on meanwhile.
+local LOOPS_YIELD = _VERSION ~= "Lua 5.1" or rawget(_G, "jit") ~= nil
+
 --- The waiter of that name, or the one that fits where this code runs.
 ---@param name? string
+---@param in_loop? boolean  asked for by the iterator of a `for` loop
 ---@return table? waiter
 ---@return string? problem
-function M.find(name)
-  local inside = M.inside()
+function M.find(name, in_loop)
+  local inside = (LOOPS_YIELD or not in_loop) and M.inside()
   if inside then
     return inside
   end
@@ -60,7 +65,8 @@ function M.find(name)
     table.sort(names)
     return nil, ("waiter has to be one of %s"):format(table.concat(names, ", "))
   end
-  return (require(known.module)) -- one value: require gives two on 5.4
+  known.waiter = known.waiter or require(known.module)
+  return known.waiter
 end
 
 local engine

@@ -16,8 +16,6 @@ local CLOSER = token.CLOSER
 local OPENER = token.OPENER
 local SCALAR = token.SCALAR
 
-local INVISIBLE = { "^\194\160", "^\226\128[\139-\143]", "^\239\187\191" }
-
 -- ---- strings that ended too early ------------------------------------------
 
 -- Was the quote that ended `str` meant to be inside it?  `tok` cannot follow it.
@@ -42,7 +40,7 @@ end
 -- meant to be inside, or lose its own?
 local function broken_string(self, tok)
   local text, str = self.text, self.prev
-  if str.kind ~= "string" or not self.look:same_line(str.from, tok.from) then
+  if str.kind ~= "string" or tok.kind == "invisible" or not self.look:same_line(str.from, tok.from) then
     return nil
   end
   local content = text:sub(str.from + 1, str.to - 2)
@@ -152,6 +150,8 @@ local function strange(self, tok)
     return fault.new("comment", tok.from, "JSON has no comments")
   elseif tok.kind == "curly" then
     return fault.curly_quote(tok.from)
+  elseif tok.kind == "invisible" then
+    return fault.other(tok.from, "an invisible character that is no space: delete it")
   elseif tok.kind == "placeholder" and self.text:find('^"', tok.to) then
     return fault.no_opening_quote(tok.from)
   elseif tok.kind == "placeholder" then
@@ -167,13 +167,7 @@ local function unexpected(self, tok, wanted)
     return fault.other(tok.from, 'a single quote where a double one (") belongs')
   elseif tok.kind == "word" and self.text:find('^"', tok.to) then
     return fault.no_opening_quote(tok.from)
-  end
-  for _, pattern in ipairs(INVISIBLE) do
-    if self.text:find(pattern, tok.from) then
-      return fault.other(tok.from, "an invisible character that is no space: delete it")
-    end
-  end
-  if tok.kind == "word" and wanted == "a value" then
+  elseif tok.kind == "word" and wanted == "a value" then
     return fault.other(tok.from, "a value that is no number, true, false or null belongs in quotes")
   end
   return fault.other(tok.from, wanted .. " belongs here")

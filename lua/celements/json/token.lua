@@ -28,6 +28,10 @@ local PLACEHOLDERS = {
 
 local COMMENTS = { "^//", "^/%*", "^#", "^<!%-%-", "^%-%-%s" }
 
+-- Spaces that are none, and what shows nothing at all: no-break space, zero-width
+-- characters, a byte order mark.
+local INVISIBLE = { "^\194\160", "^\226\128[\139-\143]", "^\239\187\191" }
+
 local WORD = "^[%w_.+%-@$\128-\255]+"
 
 -- A token that is broken inside; what follows it is anybody's guess.
@@ -145,7 +149,7 @@ local function first_match(patterns, text, from)
 end
 
 --- The token at or after a place.  `kind` is one of { } [ ] : , string number literal
---- placeholder comment curly word stray eof, or fault for a string that is broken
+--- placeholder comment curly invisible word stray eof, or fault for a string that is broken
 --- inside (with reason and message; the others get theirs from the grammar).
 ---@param text string
 ---@param pos integer
@@ -174,6 +178,10 @@ function M.next(text, pos)
   end
   if text:find("^" .. CURLY, from) then
     return { kind = "curly", from = from, to = from + 3 }
+  end
+  last = first_match(INVISIBLE, text, from)
+  if last then
+    return { kind = "invisible", from = from, to = last + 1 }
   end
   local word = text:match(WORD, from)
   if word then

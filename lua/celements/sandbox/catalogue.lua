@@ -9,6 +9,8 @@
 --   "tokens"  access and refresh token themselves
 --   "oauth1"  oauth_token and oauth_verifier
 -- Without `consent`, `accepts` are the credentials the provider knows.
+-- `private` elements are for their account alone; `untyped` ones have no list of
+-- authentication types, as on older platforms, so that /configuration has to do.
 
 local json = require "celements.json"
 
@@ -79,7 +81,7 @@ local ELEMENTS = {
   {
     id = 39, key = "sfdc", name = "Salesforce Sales Cloud", hub = "crm",
     description = "Sales automation: accounts, contacts, leads and opportunities.",
-    default_type = "oauth2",
+    default_type = "oauth2", extended = true,
     types = {
       oauth2 = {
         -- Many elements put the application's secret into the URL the user visits; this one stands for them.
@@ -156,6 +158,20 @@ local ELEMENTS = {
       },
     },
   },
+  {
+    id = 9001, key = "homemade", name = "Homemade", hub = "general",
+    description = "An element of this account's own.",
+    default_type = "custom", private = true, untyped = true,
+    types = {
+      custom = {
+        configuration = {
+          { "base.url", name = "Site", type = "TEXTFIELD_1000", required = true },
+          { "custom.secret", name = "Secret", type = "PASSWORD", required = true },
+        },
+        accepts = { ["base.url"] = "https://homemade.example.com", ["custom.secret"] = "sandbox-homemade-secret" },
+      },
+    },
+  },
 }
 
 local M = {}
@@ -177,6 +193,15 @@ function M.find(key_or_id)
     key_or_id = ("%.0f"):format(key_or_id)
   end
   return by_name[key_or_id]
+end
+
+--- Find an element as a caller sees it: private ones are for who says who they are.
+---@param key_or_id string|number
+---@param caller table  as celements.sandbox.auth tells
+---@return table? element
+function M.visible(key_or_id, caller)
+  local element = M.find(key_or_id)
+  return not (element and element.private and caller.anonymous) and element or nil
 end
 
 --- The name and definition of an authentication type; names compare without case.
@@ -224,21 +249,48 @@ function M.entries(element, type_name)
   return entries
 end
 
+--- What can be called with the token of an instance: method, path, operation id.
+M.operations = {
+  { "GET", "/contacts", "getContacts" },
+  { "POST", "/contacts", "createContact" },
+  { "GET", "/contacts/{id}", "getContactById" },
+  { "PUT", "/contacts/{id}", "replaceContactById" },
+  { "PATCH", "/contacts/{id}", "updateContactById" },
+  { "DELETE", "/contacts/{id}", "deleteContactById" },
+  { "GET", "/objects", "getObjects" },
+  { "GET", "/objects/{objectName}/metadata", "getObjectMetadata" },
+  { "GET", "/ping", "getPing" },
+}
+
 --- A definition as `GET /elements/{key}/configuration` shows it.
 ---@param element table
 ---@param entries table[]
+---@param names? string  the option `item_names`
 ---@return table[] items
-function M.configuration_items(element, entries)
+function M.configuration_items(element, entries, names)
   local items = json.array{}
   for order, entry in ipairs(entries) do
     items[order] = {
       id = element.id * 100 + order, key = entry[1], name = entry.name, description = entry.name,
-      type = entry.type, required = entry.required or false, defaultValue = entry.default,
-      displayOrder = order, active = true, internal = false, hideFromConsole = false,
+      defaultValue = entry.default, displayOrder = order, active = true, internal = false, hideFromConsole = false,
       groupControl = false, resellerConfig = false, companyConfig = false,
     }
+    M.name_item(items[order], entry.type, entry.required or false, names)
   end
   return items
+end
+
+--- Two fields of a configuration item have two names each, by who describes them.
+---@param item table
+---@param kind string
+---@param required boolean
+---@param names? string  "suite" (default): type, required; "swagger": configDataType, mandatory
+function M.name_item(item, kind, required, names)
+  if names == "swagger" then
+    item.configDataType, item.mandatory = kind, required
+  else
+    item.type, item.required = kind, required
+  end
 end
 
 -- The part of an element that instances carry too.
@@ -249,22 +301,23 @@ function M.summary(element)
     typeOauth = element.types[element.default_type].consent ~= nil, trialAccount = false,
     authentication = { type = element.default_type },
     transformationsEnabled = true, bulkDownloadEnabled = false, bulkUploadEnabled = false, cloneable = true,
-    extendable = true, beta = false,
+    extendable = true, extended = element.extended or false, private = element.private or false, beta = false,
   }
 end
 
 --- An element as `GET /elements/{key}` shows it.
 ---@param element table
+---@param names? string  the option `item_names`
 ---@return table
-function M.show(element)
+function M.show(element, names)
   local shown = M.summary(element)
-  shown.configuration = M.configuration_items(element, M.entries(element))
+  shown.configuration = M.configuration_items(element, M.entries(element), names)
   shown.parameters = json.array{}
   shown.resources = json.array{}
-  for i, resource in ipairs{ { "GET", "/contacts" }, { "GET", "/contacts/{id}" }, { "POST", "/contacts" } } do
+  for i, operation in ipairs(M.operations) do
     shown.resources[i] = {
-      id = element.id * 1000 + i, method = resource[1], vendorMethod = resource[1],
-      path = "/hubs/" .. element.hub .. resource[2], vendorPath = resource[2], type = "api",
+      id = element.id * 1000 + i, method = operation[1], vendorMethod = operation[1],
+      path = "/hubs/" .. element.hub .. operation[2], vendorPath = operation[2], type = "api",
       parameters = json.array{}, hooks = json.array{},
     }
   end

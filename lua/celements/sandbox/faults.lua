@@ -4,15 +4,20 @@
 -- or in the option `faults`:
 --
 --     delay=SECONDS        the answer comes late (alone, or with any other part)
+--     late=SECONDS         the platform acts only so long after the request came, and answers then; with hangup
+--                          it closes the connection at once and acts all the same
 --     status=CODE          the platform's error body with this status; nothing happens
 --     retry-after=SECONDS  a Retry-After header on the answer
 --     location=URL         a Location header on the answer, for status=302
 --     html                 a gateway's HTML page, with status (default 502); nothing happens
 --     hangup=before        nothing happens, and the connection closes without one byte
 --     hangup=after         the platform acts, then the connection closes without one byte
+--     hangup=middle        the platform breaks off when the provider has been asked and nothing is stored yet:
+--                          codes are spent, no instance is there; calls that ask no provider: as hangup=after
 --     reset                with hangup: by TCP reset instead of an orderly end
 --     garbage              the platform acts, but its answer is no JSON
 --     cut, cut=BYTES       the platform acts, the answer breaks off (in its middle, or after so many bytes)
+--     same-page            a page of a list gives the token that it was asked for with: the list has no end
 --
 -- e.g. "delay=0.2,status=503,retry-after=1".  A rule of the option adds to when:
 --
@@ -22,7 +27,8 @@
 -- ever) counts the requests that are hit, after `skip` that are let through.
 
 local KNOWN = {
-  delay = "number", status = "number", ["retry-after"] = "number", location = "text", html = "flag",
+  delay = "number", late = "number", status = "number", ["same-page"] = "flag", ["retry-after"] = "number",
+  location = "text", html = "flag",
   hangup = "when", reset = "flag", garbage = "flag", cut = "optional",
 }
 
@@ -37,12 +43,12 @@ local function read_value(kind, name, value)
   elseif kind == "text" then
     return value ~= "" and value or nil
   elseif kind == "when" then
-    return (value == "before" or value == "after") and value or nil
+    return (value == "before" or value == "after" or value == "middle") and value or nil
   elseif kind == "optional" and value == "" then
     return true
   end
   local n = tonumber(value)
-  return n and n >= 0 and n < 1e6 and (name == "delay" or n % 1 == 0) and n or nil
+  return n and n >= 0 and n < 1e6 and (name == "delay" or name == "late" or n % 1 == 0) and n or nil
 end
 
 --- Read a fault.
@@ -128,12 +134,16 @@ end
 --- Spoil a finished response.
 ---@param fault table
 ---@param response table  as the host will send it
-function M.spoil(fault, response)
+---@param page_token? string  the page that was asked for
+function M.spoil(fault, response, page_token)
   if fault["retry-after"] then
     response.headers["Retry-After"] = ("%d"):format(fault["retry-after"])
   end
   response.headers.Location = fault.location or response.headers.Location
   response.delay = fault.delay
+  if fault["same-page"] and page_token then
+    response.headers["Elements-Next-Page-Token"] = page_token
+  end
   if fault.hangup then
     response.hang_up = fault.reset and "reset" or true
   end

@@ -5,27 +5,26 @@
 --
 --     request   method, path, query (raw, nil without "?"), headers (lower-case names), body
 --     response  status, headers, body, and what the host should do wrong (faults.lua):
---               delay = seconds, hang_up = true | "reset", cut = bytes
+--               delay = seconds, hang_up = true | "reset", cut = bytes,
+--               later = function to be called after the delay, for the response itself
 
 local auth = require "celements.sandbox.auth"
 local faults = require "celements.sandbox.faults"
 local instances = require "celements.sandbox.instances"
 local json = require "celements.json"
+local options_reader = require "celements.sandbox.options"
 local provider = require "celements.sandbox.provider"
+local proxies = require "celements.sandbox.proxies"
 local reply = require "celements.sandbox.reply"
 local router = require "celements.sandbox.router"
 local text = require "celements.sandbox.text"
+local usage = require "celements.sandbox.usage"
 
 local API = "/elements/api-v2"
 local LOG_MAX = 1000            -- requests kept; all are counted
 local LOG_BODY_MAX = 64 * 1024
 
-local ROUTES = { "elements", "oauth", "instances", "hub", "provider", "control" }
-
-local OPTIONS = {
-  now = "function", random = "function", user_secret = "string", org_secret = "string", provider_url = "string",
-  faults = "table", empty_lists = "string", refusal_status = "number", oauth_proxies = "table",
-}
+local ROUTES = { "elements", "oauth", "instances", "parts", "hub", "account", "provider", "control" }
 
 -- One for all models: routes hold no state.
 local routes = router.new()
@@ -46,12 +45,23 @@ local M = {}
 --- Forget everything that happened.
 function model:reset()
   self.log = { count = 0, requests = {} }
-  self.rules = faults.rules(self.options.faults or {})
-  self.provider = provider.new{ url = self.options.provider_url, now = self.now, random = self.random }
+  local options = self.options
+  self.rules = faults.rules(options.faults or {})
+  self.late = {}   -- what the platform has still to do, by the fault late=SECONDS
+  self.usage = usage.new(options)
+  self.proxies = proxies.new(options.oauth_proxies or {})
+  self.provider = provider.new{ url = options.provider_url, now = self.now, random = self.random }
   self.instances = instances.new{
-    now = self.now, random = self.random, provider = self.provider,
-    oauth_proxies = self.oauth_proxies, refusal_status = self.options.refusal_status or 400,
+    now = self.now, random = self.random, provider = self.provider, oauth_proxies = self.proxies,
+    refusal_status = options.refusal_status, masked = options.masked, premade_instances = options.premade_instances,
   }
+end
+
+--- What a list without rows is answered with; nil for the empty list.
+---@param things string
+---@return table? response
+function model:none(things)
+  return self.options.empty_lists == "not_found" and reply.refuse(404, ("No %s found"):format(things)) or nil
 end
 
 --- Replace the rules of the option `faults`.
@@ -68,19 +78,10 @@ function model:set_faults(list)
 end
 
 --- Make a model.
----@param options table  `now`() -> seconds, `random`(n) -> n bytes, `user_secret`, `org_secret`, `provider_url` are required; `faults` (faults.lua), `empty_lists` = "not_found" for 404 instead of [], `refusal_status` (default 400) for what the provider refuses, `oauth_proxies` name -> {api_key, api_secret}
+---@param given table  see celements.sandbox.options
 ---@return celements.sandbox.Model
-function M.new(options)
-  for name, value in pairs(options) do
-    if type(value) ~= OPTIONS[name] then
-      error(("sandbox: option %s must be a %s"):format(tostring(name), OPTIONS[name] or "known name"), 2)
-    end
-  end
-  for _, name in ipairs{ "now", "random", "user_secret", "org_secret", "provider_url" } do
-    if options[name] == nil then
-      error("sandbox: option " .. name .. " is required", 2)
-    end
-  end
+function M.new(given)
+  local options = options_reader.read(given)
   local rules, message = faults.rules(options.faults or {})
   if not rules then
     error("sandbox: option faults: " .. message, 2)
@@ -88,7 +89,6 @@ function M.new(options)
   local self = setmetatable({
     options = options, now = options.now, random = options.random,
     user_secret = options.user_secret, org_secret = options.org_secret,
-    empty_lists = options.empty_lists, oauth_proxies = options.oauth_proxies or {},
   }, model_mt)
   self:reset()
   return self
@@ -122,7 +122,10 @@ local function accepts_json(accept)
   return false
 end
 
-local function read_body(request)
+local function read_body(request, demand)
+  if demand == "optional" and request.body == "" then
+    return {}
+  end
   local content_type = (request.headers["content-type"] or ""):lower():match("^%s*([^;%s]*)")
   if content_type ~= "application/json" then
     return nil, reply.refuse(415, "Content-Type must be application/json.")
@@ -157,10 +160,11 @@ local function dispatch(self, request)
     refused = reply.refuse(406, "Only application/json can be answered.")
   end
   if not refused and route.body then
-    call.body, refused = read_body(request)
+    call.body, refused = read_body(request, route.body)
   end
   local response = refused or route.handler(call)
   if call.caller and call.caller.instance then
+    request.instance = call.caller.instance
     response.headers["Elements-Element-Instance-Id"] = ("%d"):format(call.caller.instance.id)
   end
   return response
@@ -199,7 +203,66 @@ local function finish(self, response)
   return response
 end
 
+-- The platform acts, and its answer is spoilt as the fault says.
+local function answer(self, request, fault)
+  local response
+  if fault and faults.intercepts(fault) then
+    response = finish(self, faults.instead(fault))
+  else
+    self.instances.breaks_off = fault and fault.hangup == "middle" or false
+    response = finish(self, dispatch(self, request))
+    self.instances.breaks_off = false
+    local id = response.headers["Elements-Request-Id"]
+    if id then
+      self.usage:add{
+        id = id, method = request.method, path = request.path, status = response.status, instance = request.instance,
+      }
+    end
+  end
+  if fault then
+    local query = text.parse_query(request.query) or {}
+    faults.spoil(fault, response, query.nextPage and query.nextPage[1])
+  end
+  return response
+end
+
+local function failed(self, problem)
+  return finish(self, reply.refuse(500, "The sandbox itself failed: " .. text.printable(tostring(problem))))
+end
+
+-- The platform will act when its time has come, also when nobody waits any more.
+local function put_off(self, request, fault)
+  local task = { due = self.now() + fault.late }
+  function task.run()
+    if not task.response then
+      local ok, response = pcall(answer, self, request, fault)
+      task.response = ok and response or failed(self, response)
+    end
+    return task.response
+  end
+  table.insert(self.late, task)
+  if fault.hangup then
+    return { status = 200, headers = {}, body = "", hang_up = fault.reset and "reset" or true, delay = fault.delay }
+  end
+  return { status = 200, headers = {}, body = "", delay = fault.late + (fault.delay or 0), later = task.run }
+end
+
+local function catch_up(self)
+  local waiting = {}
+  for _, task in ipairs(self.late) do
+    if task.due <= self.now() then
+      task.run()
+    else
+      waiting[#waiting + 1] = task
+    end
+  end
+  self.late = waiting
+end
+
 local function act(self, request)
+  if self.late[1] then
+    catch_up(self)
+  end
   if request.path:find("^/sandbox/") then
     return finish(self, dispatch(self, request))
   end
@@ -207,18 +270,10 @@ local function act(self, request)
   local fault, message = find_fault(self, request)
   if message then
     return finish(self, reply.refuse(400, message))
+  elseif fault and fault.late then
+    return put_off(self, request, fault)
   end
-  local response
-  if fault and faults.intercepts(fault) then
-    response = faults.instead(fault)
-  else
-    response = dispatch(self, request)
-  end
-  finish(self, response)
-  if fault then
-    faults.spoil(fault, response)
-  end
-  return response
+  return answer(self, request, fault)
 end
 
 --- Answer a request.  Never raises: a fault of the sandbox itself is a 500 that says so.
@@ -229,7 +284,7 @@ function model:handle(request)
   if ok then
     return response
   end
-  return finish(self, reply.refuse(500, "The sandbox itself failed: " .. text.printable(tostring(response))))
+  return failed(self, response)
 end
 
 --- The requests received, oldest first (the last thousand), as `GET /sandbox/requests` shows them.

@@ -68,9 +68,13 @@ end
 --- The asked-for page of a list.
 ---@param rows table
 ---@param query table  as text.parse_query gives: pageSize, nextPage, and page where `options.by_number`
----@param options table  `name` of the list, its filters included: tokens of another are refused; `by_number`: `page` is understood; `provider_max`: a larger pageSize is cut, and said so, instead of refused
+---@param options table  `name` of the list, its filters included: tokens of another are refused; `by_number`: `page` is understood; `provider_max`: a larger pageSize is cut, and said so, instead of refused; `count`: how many rows there are when `rows` makes them as they are asked for; `none`: the answer when there are none; `show`(row): what stands for a row
 ---@return table response
 function M.page(rows, query, options)
+  local total = options.count or #rows
+  if total == 0 and options.none then
+    return options.none
+  end
   local size, refused = count(query, "pageSize")
   if refused then
     return refused
@@ -101,17 +105,17 @@ function M.page(rows, query, options)
   end
   size = size or options.provider_max or PAGE_MAX
 
-  local first, last = (page - 1) * size + 1, math.min(page * size, #rows)
+  local first, last = (page - 1) * size + 1, math.min(page * size, total)
   local slice = json.array{}
   for i = first, last do
-    slice[#slice + 1] = rows[i]
+    slice[#slice + 1] = options.show and options.show(rows[i]) or rows[i]
   end
-  if last < #rows then
+  if last < total then
     headers["Elements-Next-Page-Token"] =
       text.base64(json.encode{ of = options.name, page = page + 1, pageSize = size })
   end
   headers["Elements-Returned-Count"] = ("%d"):format(#slice)
-  headers["Elements-Total-Count"] = ("%d"):format(#rows)
+  headers["Elements-Total-Count"] = ("%d"):format(total)
   return M.ok(slice, headers)
 end
 

@@ -1,86 +1,131 @@
 --- What an instance is for: its data, called with the Element token.
--- Every instance has its own contacts, made up but always the same ones.  The hub in
--- the path is ignored, as the platform ignores it: "/hubs/crm/contacts", any other
--- hub and "/contacts" are one and the same.
+-- The hub in the path is ignored, as the platform ignores it: "/hubs/crm/contacts", any
+-- other hub and "/contacts" are one and the same.
 
+local ceql = require "celements.sandbox.ceql"
+local contacts = require "celements.sandbox.contacts"
 local json = require "celements.json"
 local reply = require "celements.sandbox.reply"
+local view = require "celements.sandbox.view"
 
 local API = "/elements/api-v2"
-local CONTACTS = 450
 local PROVIDER_MAX = 200
 
-local FIRST_NAMES = { "Ada", "Björn", "Chloé", "Dmitri", "Esra", "Fatima", "Grace", "Haruki", "Ines", "João" }
-local LAST_NAMES = { "Lovelace", "O'Brien", "Nuñez", "van der Berg", "Yılmaz", "Kowalski", "Hopper" }
-
-local function made_up(instance, n)
-  local first, last = FIRST_NAMES[n % #FIRST_NAMES + 1], LAST_NAMES[n % #LAST_NAMES + 1]
-  return {
-    id = ("%d"):format(n), firstName = first, lastName = last,
-    email = ("contact%d@instance%d.example.com"):format(n, instance.id),
-    createdDate = ("2016-%02d-%02dT08:00:00Z"):format(n % 12 + 1, n % 28 + 1),
-  }
+local function date(call)
+  return os.date("!%Y-%m-%dT%H:%M:%SZ", math.floor(call.model.now()))
 end
 
-local function contacts_of(instance)
-  if not instance.contacts then
-    instance.contacts = {}
-    for n = 1, CONTACTS do
-      instance.contacts[n] = made_up(instance, n)
-    end
-  end
-  return instance.contacts
-end
-
--- A disabled instance says no to everything but GET /objects.
-local function enabled(handler)
+-- A disabled instance says no to everything but GET /objects; one whose account the
+-- provider has locked out says so in the provider's words.
+local function reachable(handler)
   return function(call)
-    if call.caller.instance.disabled then
+    local instance = call.caller.instance
+    if instance.disabled then
       return reply.refuse(403, "The element instance is disabled.")
     end
-    return handler(call, call.caller.instance)
-  end
-end
-
-local list = enabled(function(call, instance)
-  if call.query.where then
-    return reply.refuse(400, "This sandbox does not evaluate where.")   -- better than rows nobody asked for
-  end
-  return reply.page(contacts_of(instance), call.query, {
-    name = ("contacts %d"):format(instance.id), by_number = true, provider_max = PROVIDER_MAX,
-  })
-end)
-
-local show = enabled(function(call, instance)
-  for _, contact in ipairs(contacts_of(instance)) do
-    if contact.id == call.params.id then
-      return reply.ok(contact)
+    local trouble = call.model.instances:trouble(instance)
+    if trouble then
+      return reply.refuse(401, "The provider refused the credentials of this instance.", trouble)
     end
+    return handler(call, instance)
   end
-  return reply.refuse(404, "No contact found with id " .. call.params.id, "contact does not exist")
-end)
-
-local create = enabled(function(call, instance)
-  local contacts = contacts_of(instance)
-  local contact = {}
-  for name, value in pairs(call.body) do
-    contact[name] = value
-  end
-  contact.id = ("%d"):format(#contacts + 1)
-  contacts[#contacts + 1] = contact
-  return reply.ok(contact)
-end)
-
-local ping = enabled(function(call, instance)
-  return reply.ok{
-    endpoint = instance.element.key, valid = true,
-    dateTime = os.date("!%Y-%m-%dT%H:%M:%SZ", math.floor(call.model.now())),
-  }
-end)
-
-local function objects()
-  return reply.ok(json.array{ "contacts" })
 end
+
+-- Nulls are left out unless the instance is configured to show them.
+local function shown(instance)
+  if instance.configuration["filter.response.nulls"] == "false" then
+    return function(contact) return contact end
+  end
+  return contacts.without_nulls
+end
+
+local function first(query, name)
+  return query[name] and query[name][1]
+end
+
+local list = reachable(function(call, instance)
+  local query, known = call.query, contacts.has_field
+  local where, order, fields = first(query, "where"), first(query, "orderBy"), first(query, "fields")
+  local rows, message = ceql.filter(contacts.of(instance), where, known)
+  if rows then
+    rows, message = ceql.sort(rows, order, known)
+  end
+  if rows then
+    rows, message = ceql.select(rows, fields, known)
+  end
+  if not rows then
+    return reply.refuse(400, message)
+  end
+  local response = reply.page(rows, query, {
+    name = ("contacts %d\n%s\n%s\n%s"):format(instance.id, where or "", order or "", fields or ""),
+    by_number = true, provider_max = PROVIDER_MAX, none = call.model:none("contacts"), show = shown(instance),
+  })
+  if call.model.options.total_count == "asked" and first(query, "returnTotalCount") ~= "true" then
+    response.headers["Elements-Total-Count"] = nil
+  end
+  return response
+end)
+
+-- handler(call, instance, contact, place)
+local function with_contact(handler)
+  return reachable(function(call, instance)
+    local contact, place = contacts.find(instance, call.params.id)
+    if not contact then
+      return reply.refuse(404, "No contact found with id " .. call.params.id, "contact does not exist")
+    end
+    return handler(call, instance, contact, place)
+  end)
+end
+
+local show = with_contact(function(_, instance, contact)
+  return reply.ok(shown(instance)(contact))
+end)
+
+local create = reachable(function(call, instance)
+  return reply.ok(shown(instance)(contacts.add(instance, call.body, date(call))))
+end)
+
+local function change(wholly)
+  return with_contact(function(call, instance, _, place)
+    return reply.ok(shown(instance)(contacts.change(instance, place, call.body, date(call), wholly)))
+  end)
+end
+
+local delete = with_contact(function(_, instance, _, place)
+  table.remove(contacts.of(instance), place)
+  return reply.ok()
+end)
+
+local ping = reachable(function(call, instance)
+  return reply.ok{ endpoint = instance.element.key, valid = true, dateTime = date(call) }
+end)
+
+-- Names; the version Helium tells where each comes from, too.
+local function objects(call)
+  local found = view.objects(call.caller.instance)
+  if call.request.headers["elements-version"] == "Helium" then
+    return reply.ok(found)
+  end
+  local names = json.array{}
+  for i, object in ipairs(found) do
+    names[i] = object.name
+  end
+  return reply.ok(names)
+end
+
+local metadata = reachable(function(call, instance)
+  local name = call.params.object
+  local defined = instance.definitions and instance.definitions[name]
+  local fields = defined and defined.fields or name == "contacts" and contacts.fields()
+  if not fields then
+    return reply.refuse(404, "No object found with name " .. name)
+  end
+  local described = json.array{}
+  for i, field in ipairs(fields) do
+    described[i] = { type = field.type or "string", vendorPath = field.path, vendorDisplayName = field.path }
+  end
+  return reply.ok{ fields = described }
+end)
 
 return function(add)
   local function both(method, path, options, handler)
@@ -91,6 +136,10 @@ return function(add)
   both("GET", "/contacts", reading, list)
   both("POST", "/contacts", writing, create)
   both("GET", "/contacts/{id}", reading, show)
+  both("PUT", "/contacts/{id}", writing, change(true))
+  both("PATCH", "/contacts/{id}", writing, change(false))
+  both("DELETE", "/contacts/{id}", reading, delete)
   both("GET", "/ping", reading, ping)
   both("GET", "/objects", reading, objects)
+  both("GET", "/objects/{object}/metadata", reading, metadata)
 end

@@ -1,10 +1,15 @@
---- Instances over HTTP: create, list, read, delete, enable and disable.
+--- Instances over HTTP: create, list, read, replace, patch, delete, enable and disable.
 
 local catalogue = require "celements.sandbox.catalogue"
-local instances = require "celements.sandbox.instances"
 local reply = require "celements.sandbox.reply"
+local target = require "celements.sandbox.target"
+local view = require "celements.sandbox.view"
 
 local API = "/elements/api-v2"
+
+local function show(model, instance, light)
+  return view.instance(instance, model.options, model.instances:trouble(instance) == nil, light)
+end
 
 local function element_or_refusal(key_or_id)
   local element = catalogue.find(key_or_id)
@@ -48,13 +53,20 @@ local function create(call)
   end
   local instance
   instance, refused = call.model.instances:create(element, call.body)
-  return refused or reply.ok(instances.show(instance))
+  if refused then
+    return refused
+  end
+  local shown = show(call.model, instance)
+  if call.model.options.echo_provider_data then
+    shown.providerData = call.body.providerData
+  end
+  return reply.ok(shown)
 end
 
 -- All given tags must be there; the instance's name counts as one of its tags.
-local function has_tags(instance, wanted)
+local function has_tags(instance, wanted, name_counts)
   for _, tag in ipairs(wanted) do
-    local found = tag == instance.name
+    local found = name_counts and tag == instance.name
     for _, own in ipairs(instance.tags) do
       found = found or own == tag
     end
@@ -69,7 +81,23 @@ local function contains(instance, search)
   return instance.name:lower():find(search:lower(), 1, true) ~= nil or instance.element.key == search
 end
 
+-- The instances that a list is about, and how many; without a filter none is made for it.
+local function rows_of(instances, fits)
+  if not fits then
+    return setmetatable({}, { __index = function(_, place) return instances:at(place) end }), instances.count
+  end
+  local rows = {}
+  for place = 1, instances.count do
+    local instance = instances:at(place)
+    if fits(instance) then
+      rows[#rows + 1] = instance
+    end
+  end
+  return rows, #rows
+end
+
 local function list(call)
+  local model = call.model
   local element, refused
   if call.params.key then
     element, refused = element_or_refusal(call.params.key)
@@ -79,61 +107,79 @@ local function list(call)
   end
   local tags, search = call.query["tags[]"] or {}, call.query.searchText and call.query.searchText[1] or ""
   local light = call.query.hydrate ~= nil and call.query.hydrate[1] == "false"
-  local rows = {}
-  for _, instance in ipairs(call.model.instances.order) do
-    if (not element or instance.element == element) and has_tags(instance, tags) and contains(instance, search) then
-      rows[#rows + 1] = instance
-    end
+  local fits = (element or tags[1] or search ~= "") and function(instance)
+    return (not element or instance.element == element)
+      and has_tags(instance, tags, model.options.name_as_tag ~= "no") and contains(instance, search)
   end
-  if #rows == 0 and call.model.empty_lists == "not_found" then
-    return reply.refuse(404, "No instances found")
-  end
-  local response = reply.page(rows, call.query, {
+  local rows, count = rows_of(model.instances, fits)
+  return reply.page(rows, call.query, {
     name = table.concat({ "instances", element and element.key or "", search, table.concat(tags, "\n") }, "\n"),
+    count = count, none = model:none("instances"),
+    show = function(instance) return show(model, instance, light) end,
   })
-  for i, instance in ipairs(response.status == 200 and response.value or {}) do
-    response.value[i] = instances.show(instance, light)
-  end
-  return response
 end
 
-local function with_instance(handler)
-  return function(call)
-    local instance = call.model.instances:find(call.params.id)
-    local element = call.params.key and catalogue.find(call.params.key)
-    if not instance or (call.params.key and instance.element ~= element) then
-      return reply.refuse(404, "No instance found with id " .. call.params.id)
-    end
-    return handler(call, instance)
-  end
+local function read(call, instance)
+  return reply.ok(show(call.model, instance))
 end
 
-local show = with_instance(function(_, instance)
-  return reply.ok(instances.show(instance))
-end)
+local SAID = { ["true"] = true, ["false"] = false }
 
-local delete = with_instance(function(call, instance)
+local function change(call, instance)
+  local element, refused = element_of_body(call.body)
+  if refused then
+    return refused
+  elseif element and element ~= instance.element then   -- only to a clone of it, and there are none here
+    return reply.refuse(400, "The instance cannot move to another element.")
+  end
+  local asked = call.query.reAuthenticate and call.query.reAuthenticate[1]
+  if asked and SAID[asked] == nil then
+    return reply.refuse(400, "reAuthenticate must be true or false.")
+  end
+  refused = call.model.instances:change(instance, call.body, SAID[asked])
+  return refused or reply.ok(show(call.model, instance))
+end
+
+local function delete(call, instance)
+  if instance.in_use then
+    return reply.refuse(409, instance.in_use)
+  end
   call.model.instances:remove(instance)
   return reply.ok()
-end)
+end
 
-local function set_disabled(disabled)
-  return with_instance(function(_, instance)
-    instance.disabled = disabled
+local function set(field, value)
+  return function(_, instance)
+    instance[field] = value
     return reply.ok()
-  end)
+  end
+end
+
+-- The body is optional; in it only `duration` is known.
+local function trace(call, instance)
+  local duration = call.body.duration
+  if duration ~= nil and type(duration) ~= "number" then
+    return reply.refuse(400, "duration must be a number.")
+  end
+  instance.trace_logging = true
+  return reply.ok()
 end
 
 return function(add)
   local account, body = { who = "account" }, { who = "account", body = true }
   add("POST", API .. "/instances", body, create)
   add("GET", API .. "/instances", account, list)
-  add("GET", API .. "/instances/{id}", account, show)
-  add("DELETE", API .. "/instances/{id}", account, delete)
-  add("PUT", API .. "/instances/{id}/enabled", account, set_disabled(false))
-  add("DELETE", API .. "/instances/{id}/enabled", account, set_disabled(true))
+  add("GET", API .. "/instances/{id}", account, target.with_instance(read))   -- not by token
+  target.add(add, "PUT", "", change, true)
+  target.add(add, "PATCH", "", change, true)
+  target.add(add, "DELETE", "", delete)
+  target.add(add, "PUT", "/enabled", set("disabled", false))
+  target.add(add, "DELETE", "/enabled", set("disabled", true))
+  target.add(add, "PUT", "/trace-logging", trace, "optional")
+  target.add(add, "DELETE", "/trace-logging", set("trace_logging", false))
   add("POST", API .. "/elements/{key}/instances", body, create)
   add("GET", API .. "/elements/{key}/instances", account, list)
-  add("GET", API .. "/elements/{key}/instances/{id}", account, show)
-  add("DELETE", API .. "/elements/{key}/instances/{id}", account, delete)
+  add("GET", API .. "/elements/{key}/instances/{id}", account, target.with_instance(read))
+  add("PUT", API .. "/elements/{key}/instances/{id}", body, target.with_instance(change))
+  add("DELETE", API .. "/elements/{key}/instances/{id}", account, target.with_instance(delete))
 end

@@ -48,7 +48,7 @@ local function apply_proxy(call, values)
   if values.isOauthProxy ~= "true" then
     return nil
   end
-  local proxy = call.model.oauth_proxies[values.oauthProxyName]
+  local proxy = call.model.proxies:named(values.oauthProxyName)
   if not proxy then
     return reply.refuse(404, "No OAuth proxy found with name " .. tostring(values.oauthProxyName))
   end
@@ -72,7 +72,7 @@ end
 
 -- Who asks for what: the element, its authentication type and the checked values.
 local function read(call, source, oauth1_only)
-  local element = catalogue.find(call.params.key)
+  local element = catalogue.visible(call.params.key, call.caller)
   if not element then
     return reply.refuse(404, "No element found with key " .. call.params.key)
   end
