@@ -227,10 +227,10 @@ static enum ce_json_place token(struct ce_json_scan *s)
 {
     char c = s->text[s->at];
 
-    if (c == '[')
-        return bracket(s);
-    if (c == '-' || is_digit(c))
-        return number(s);
+    if (c == '[' || c == '-' || is_digit(c)) {
+        s->has_values = 1;
+        return c == '[' ? bracket(s) : number(s);
+    }
     if (c == '\0')   /* lua-cjson takes it for the end of the text */
         return fault(s, s->at, "a NUL byte");
     s->at++;

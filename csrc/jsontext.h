@@ -27,6 +27,7 @@ struct ce_json_scan {
     int strict;          /* a person's file: no raw control characters, only UTF-8 */
     int after_string;    /* the last token was a string, so a colon may follow */
     size_t members;      /* names followed by a colon so far */
+    int has_values;      /* seen so far: something other than strings, literals and objects */
     size_t place;        /* the place found last: [place, place + place_len) */
     size_t place_len;
     const char *why;

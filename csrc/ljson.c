@@ -213,6 +213,8 @@ static int json_decode(lua_State *L)
     }
     if (!call_cjson(L))
         return 2;
+    if (!scan.has_values && !scan.strict)
+        return 1;   /* lua-cjson got all of it right */
     if (settle(L, &settling) < 0) {
         lua_pushnil(L);
         lua_pushliteral(L, "a number too large");

@@ -336,8 +336,9 @@ local function encode(call)
 end
 
 -- The platform says of some lists that are empty: 404 "No instances found" (contract 5).
+-- A provider's 404 means that something is not there.
 local function is_empty_list(call, err)
-  return call.empty and err.status == 404 and err.message:find("^No .* found%.?$") ~= nil
+  return call.empty and err.status == 404 and not err.provider_message and err.message:find("^No .* found%.?$") ~= nil
 end
 
 -- A text, or nothing at all, where a table was asked for: who knows what answered.
@@ -491,9 +492,19 @@ end
 
 --- Seconds of a clock that only goes forward.
 M.clock = core.engine.clock
+
+--- A path out of segments, each percent-encoded.
 M.path = core.url.path
+
+--- Where the modules put what clients can do.
+---@type celements.Client
 M.methods = client
+
+--- Raises unless the options of a call are known and of the right types: (options,
+-- level, known), with the known names those of any call unless said.
 M.check_options = check_options
+
+--- A caller's query as a flat list of names and values: (query, level).
 M.flat_query = flat_query
 
 return M

@@ -111,13 +111,13 @@ end
 
 --- Complete an error with what the call knows.
 ---@param err celements.Error
----@param call table
+---@param call {method: string, path: string, element?: celements.Secret}
 ---@param attempts integer
 ---@param place table  see celements.hint
 ---@return celements.Error
 function M.finish(err, call, attempts, place)
   err.method, err.path, err.attempts = call.method, call.path, attempts
-  err.hint = err.hint or hint.of(err, place)
+  err.hint = err.hint or hint.of(err, place, call.element ~= nil)
   return err
 end
 

@@ -3,14 +3,52 @@
 
 local M = {}
 
-local function auth(err, place)
+local PROVIDER = "the provider refused, not the platform"
+
+local function mentions(err, words)
+  return err.message ~= nil and err.message:lower():find(words, 1, true) ~= nil
+end
+
+local function is_of_instance(err)
+  return err.path == nil or err.path:find("^/instances") ~= nil or err.path:find("^/elements/[^/]+/instances") ~= nil
+end
+
+local function auth(err, place, with_token)
   if err.provider_message then
-    return "the provider refused, not the platform: the user has to connect the account again"
+    return PROVIDER .. ": the user has to connect the account again, for client:reauthenticate()"
   end
   if place.swapped then
     return "user_secret has the form of an organization secret: the two are probably swapped"
   end
-  return "check user_secret and org_secret: they may be swapped, or belong to another region than " .. place.base_url
+  local secrets = "check user_secret and org_secret: they may be swapped, or belong to another region than "
+    .. place.base_url
+  if with_token then
+    return "the instance may have been deleted, and its token with it; else " .. secrets
+  end
+  return secrets
+end
+
+local function forbidden(err)
+  if err.provider_message then
+    return PROVIDER .. ": it forbids this to the connected user"
+  elseif mentions(err, "disabled") then
+    return "the instance is disabled; client:enable_instance() makes it work again"
+  end
+  return "the instance may be disabled, or the provider forbids this to the connected user"
+end
+
+local SIZE = "8 MB a payload, 6 GB a file"
+
+local function invalid(err)
+  if err.provider_message then
+    return PROVIDER
+  elseif mentions(err, "missing required") then
+    return "client:required_configuration() lists what the element wants, and check = true asks before anything is sent"
+  elseif err.status == 405 then
+    return "the element does not have this call; client:instance_docs() tells which it has"
+  elseif err.status == 413 or err.status == 417 then
+    return ("this is a size limit (%s), and trying again will not help"):format(SIZE)
+  end
 end
 
 local function tls(_, place)
@@ -38,19 +76,27 @@ end
 local function rate_limit(err)
   if err.retry_after then
     return ("try again after %g seconds"):format(err.retry_after)
+  elseif err.provider_message then
+    return PROVIDER .. ": it limits how often or how much it is asked"
   end
-  return "without Retry-After this is a size limit (8 MB a payload, 6 GB a file), and trying again will not help"
+  return ("without Retry-After this is a size limit (%s), and trying again will not help"):format(SIZE)
 end
 
 local function conflict(err)
-  if err.method == "DELETE" then
+  if err.provider_message then
+    return PROVIDER
+  elseif err.method == "DELETE" and is_of_instance(err) then
     return "the instance is in use, for example by a formula: remove it there first"
+  elseif err.method == "POST" then
+    return "it is there already: look it up and change that"
   end
 end
 
 local function not_found(err)
   if err.message:find("^No element found") then
     return "element keys are those of GET /elements, such as hubspot or sfdc; they are case-sensitive"
+  elseif err.path and err.path:find("^/usage/") then
+    return "the record of a call comes some seconds after it; client:usage() can wait for it"
   end
 end
 
@@ -69,9 +115,8 @@ local BY_KIND = {
   conflict = conflict,
   not_found = not_found,
   server = server,
-  forbidden = function()
-    return "the instance may be disabled, or the provider forbids this to the connected user"
-  end,
+  forbidden = forbidden,
+  invalid = invalid,
   resolve = function(_, place)
     return ("check the host in base_url (%s) and this machine's network"):format(place.base_url)
   end,
@@ -92,9 +137,10 @@ local BY_KIND = {
 --- The hint for an error, or nil when there is nothing to add.
 ---@param err celements.Error
 ---@param place {base_url: string, ca_file?: string, swapped?: boolean, trust?: fun(): table}
+---@param with_token? boolean  the call was sent with an instance's token
 ---@return string?
-function M.of(err, place)
-  local hint = BY_KIND[err.kind] and BY_KIND[err.kind](err, place)
+function M.of(err, place, with_token)
+  local hint = BY_KIND[err.kind] and BY_KIND[err.kind](err, place, with_token)
   if err.outcome == "unknown" and err.method ~= "GET" and err.method ~= "HEAD" then
     local look = "look whether it was done before you send it again"
     return hint and hint .. "; " .. look or look

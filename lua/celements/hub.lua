@@ -1,6 +1,6 @@
 --- Calling an instance with its token: the provider's data through the platform.
 -- Owns the token of one instance and shows it to nobody.  The hub segment of the
--- vendor's paths is ignored by the platform (contract section 10), so paths here are
+-- vendor's paths is ignored by the platform, so paths here are
 -- "/contacts" and not "/hubs/crm/contacts"; both work.
 
 local check = require "celements.check"
@@ -74,7 +74,7 @@ end
 ---@return any? result
 ---@return celements.Info info  or celements.Error
 function hub:get(path, query, options)
-  local result, info = call(self, { method = "GET", path = path, empty = true }, query, options, 2)
+  local result, info = call(self, { method = "GET", path = path }, query, options, 2)
   return result, info
 end
 

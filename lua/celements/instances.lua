@@ -48,17 +48,20 @@ end
 
 -- The verbs, each of (self, target, options, level, its own arguments).
 
+--- Reads it: GET.
 function M.get(self, target, options, level)
   local result, info = call(self, target, { method = "GET", wants = "an instance" }, options, level + 1)
   return result, info
 end
 
+--- Changes parts of it: PATCH.
 function M.update(self, target, options, level, patch)
   check.table(patch, "the patch", level + 1)
   local result, info = call(self, target, { method = "PATCH", json = patch }, options, level + 1)
   return result, info
 end
 
+--- Puts a whole body in its place: PUT, with a query for re-authentication.
 function M.replace(self, target, options, level, body, query)
   check.table(body, "the instance", level + 1)
   local request = { method = "PUT", json = body, query = query, timeout = REPLACE_TIMEOUT }
@@ -66,6 +69,7 @@ function M.replace(self, target, options, level, body, query)
   return result, info
 end
 
+--- Deletes it: DELETE, which answers true.
 function M.delete(self, target, options, level)
   local result, info = call(self, target, { method = "DELETE" }, options, level + 1)
   if result == nil then
@@ -74,6 +78,7 @@ function M.delete(self, target, options, level)
   return true, info
 end
 
+--- Makes its token work again: PUT .../enabled.
 function M.enable(self, target, options, level)
   local result, info = call(self, target, { method = "PUT" }, options, level + 1, "enabled")
   if result == nil then
@@ -82,6 +87,7 @@ function M.enable(self, target, options, level)
   return true, info
 end
 
+--- Makes its token useless for a while: DELETE .../enabled.
 function M.disable(self, target, options, level)
   local result, info = call(self, target, { method = "DELETE" }, options, level + 1, "enabled")
   if result == nil then
@@ -90,6 +96,7 @@ function M.disable(self, target, options, level)
   return true, info
 end
 
+--- Its configuration items: GET .../configuration.
 function M.configuration(self, target, options, level)
   local request = { method = "GET", empty = true, wants = "a list" }
   local result, info = call(self, target, request, options, level + 1, "configuration")
@@ -107,7 +114,8 @@ local function item_named(items, key)
   return nil, check.nearest(key, names)
 end
 
--- The platform changes an item by its id; people know its key (contract section 9).
+--- Changes one item: PATCH .../configuration/{configId}.  The platform wants the item's
+-- id; people know its key (contract section 9).
 function M.set_configuration(self, target, options, level, key, value)
   check.type(key, "string", "the configuration key", level + 1)
   check.type(value, "string or number or boolean", "the value", level + 1)
@@ -135,6 +143,7 @@ function M.set_configuration(self, target, options, level, key, value)
   return result, info
 end
 
+--- Its Swagger, or that of one operation: GET .../docs[/{operationId}].
 function M.docs(self, target, options, level, operation)
   local result, info
   if operation ~= nil then
@@ -147,6 +156,7 @@ function M.docs(self, target, options, level, operation)
   return result, info
 end
 
+--- Has the platform record its traffic: PUT .../trace-logging.
 function M.enable_trace_logging(self, target, options, level, duration)
   check.type(duration, "number or nil", "the duration", level + 1)
   local request = { method = "PUT", json = duration and { duration = duration } or nil }
@@ -157,6 +167,7 @@ function M.enable_trace_logging(self, target, options, level, duration)
   return true, info
 end
 
+--- Ends that: DELETE .../trace-logging.
 function M.disable_trace_logging(self, target, options, level)
   local result, info = call(self, target, { method = "DELETE" }, options, level + 1, "trace-logging")
   if result == nil then
@@ -165,12 +176,14 @@ function M.disable_trace_logging(self, target, options, level)
   return true, info
 end
 
+--- The events that arrived for it: GET .../events.
 function M.events(self, target, options, level)
   local request = { method = "GET", empty = true, wants = "a list" }
   local result, info = call(self, target, request, options, level + 1, "events")
   return result, info
 end
 
+--- One of them: GET .../events/{eventId}.
 function M.event(self, target, options, level, event_id)
   check.id(event_id, "the event's id", level + 1)
   local result, info = call(self, target, { method = "GET" }, options, level + 1, "events", event_id)

@@ -1,6 +1,7 @@
 --- Many calls at once over one engine: client:map() and client:create_instances().
 -- Each item runs in a coroutine of its own; where it would wait for an answer it hands
--- over, and whichever answer comes first goes on.  One failure does not stop the others.
+-- over, and whichever answer comes first goes on.  One failure does not stop the others;
+-- neither does an error in the input or in a hook, which is raised when what runs is done.
 -- Knows nothing of what the calls are.
 
 local check = require "celements.check"
@@ -39,9 +40,10 @@ end
 local scheduler = {}
 scheduler.__index = scheduler
 
-local function new_scheduler(next_item, f, concurrency, on_done)
+local function new_scheduler(next_item, count, f, concurrency, on_done)
   return setmetatable({
     next_item = next_item,
+    count = count, -- of a list
     f = f,
     limit = concurrency,
     most = concurrency,
@@ -53,7 +55,7 @@ local function new_scheduler(next_item, f, concurrency, on_done)
     paused_until = 0,
     by_transfer = {}, -- transfer id -> task
     sleeping = {}, -- task -> when it wants to go on
-    exhausted = false,
+    exhausted = count == 0,
   }, scheduler)
 end
 
@@ -63,17 +65,26 @@ function scheduler:ease_off(err)
   self.limit = math.max(1, math.floor(self.limit / 2))
 end
 
+-- Starts nothing more, and has something to raise when what runs is done.
+function scheduler:give_up(why)
+  self.exhausted = true
+  if self.broken == nil then
+    self.broken = why
+  end
+end
+
 function scheduler:finish(task, fine, result, info)
+  wait.leave(task.routine)
   self.running, self.done = self.running - 1, self.done + 1
   local outcome
   if not fine then
-    outcome = { err = result }
+    outcome = { err = result == nil and "the function raised nil" or result }
   elseif result == nil then
-    outcome = { err = info }
+    outcome = { err = info } -- nothing at all for a function that returns nothing
   else
     outcome = { result = result, info = info }
   end
-  if outcome.err ~= nil or result == nil then
+  if outcome.err ~= nil then
     self.failed = self.failed + 1
     if errors.is(outcome.err) and outcome.err.kind == "rate_limit" then
       self:ease_off(outcome.err)
@@ -81,36 +92,60 @@ function scheduler:finish(task, fine, result, info)
   elseif self.limit < self.most then
     self.limit = self.limit + 1
   end
-  self.on_done(task.index, outcome, self)
+  local hook_fine, problem = pcall(self.on_done, task.index, outcome, self)
+  if not hook_fine then
+    self:give_up(problem)
+  end
 end
 
--- Runs a task until it waits or ends.
-function scheduler:resume(task, ...)
-  local fine, what, on, third = coroutine.resume(task.routine, ...)
+-- A task for the next item, or nil when there is none.
+function scheduler:new_task(item)
+  if item == nil then
+    self.exhausted = true
+    return nil
+  end
+  self.started, self.running = self.started + 1, self.running + 1
+  self.exhausted = self.started == self.count
+  local task = { index = self.started, item = item, routine = coroutine.create(self.f) }
+  wait.enter(task.routine, task_waiter)
+  return task
+end
+
+-- Runs a task until it waits, and says for what, or ends.
+function scheduler:step(task, ...)
+  local fine, what, on = coroutine.resume(task.routine, ...)
   if coroutine.status(task.routine) == "dead" then
-    wait.leave(task.routine)
-    self:finish(task, fine, what, on, third)
-  elseif what == FOR_TRANSFER then
-    self.by_transfer[on:id()] = task
-  elseif what == FOR_TIME then
-    self.sleeping[task] = on
+    self:finish(task, fine, what, on)
+  elseif what == FOR_TRANSFER or what == FOR_TIME then
+    return what, on
   else
     self:finish(task, false, "the function yielded; only calls of celements may wait inside map()")
   end
 end
 
+function scheduler:resume(task, ...)
+  local what, on = self:step(task, ...)
+  if what == FOR_TRANSFER then
+    self.by_transfer[on:id()] = task
+  elseif what == FOR_TIME then
+    self.sleeping[task] = on
+  end
+end
+
+-- At most so many at a time: what runs must not starve where most items need no answer.
 function scheduler:start()
-  while self.running < self.limit and not self.exhausted and clock() >= self.paused_until do
-    local fine, item = pcall(self.next_item)
-    if not fine or item == nil then
-      self.exhausted = true
-      self.source_err = not fine and item or nil
+  for _ = 1, self.most do
+    if self.running >= self.limit or self.exhausted or clock() < self.paused_until then
       return
     end
-    self.started, self.running = self.started + 1, self.running + 1
-    local task = { index = self.started, routine = coroutine.create(self.f) }
-    wait.enter(task.routine, task_waiter)
-    self:resume(task, item, task.index)
+    local fine, item = pcall(self.next_item)
+    if not fine then
+      return self:give_up(item) -- the input broke off: not the same as its end
+    end
+    local task = self:new_task(item)
+    if task then
+      self:resume(task, task.item, task.index)
+    end
   end
 end
 
@@ -140,23 +175,36 @@ function scheduler:patience()
   return math.max(0, until_then - now)
 end
 
+-- Lets every task go on whose answer has come.
+function scheduler:dispatch(engine)
+  local id = engine:finished()
+  while id do
+    local task = self.by_transfer[id]
+    if task then
+      self.by_transfer[id] = nil
+      self:resume(task, true)
+    end
+    id = engine:finished()
+  end
+end
+
 function scheduler:run()
   self:start()
   while self.running > 0 or not self.exhausted do
     local engine = assert(wait.engine())
-    assert(engine:step(math.ceil(self:patience() * 1000)))
-    local id = engine:finished()
-    while id do
-      local task = self.by_transfer[id]
-      if task then
-        self.by_transfer[id] = nil
-        self:resume(task, true)
-      end
-      id = engine:finished()
-    end
+    -- An input that waits itself may have brought answers of ours along.
+    local patience = engine:timeout() == 0 and 0 or self:patience()
+    assert(engine:step(math.ceil(patience * 1000)))
+    self:dispatch(engine)
     self:wake()
     self:start()
   end
+end
+
+-- As in celements.wait.block: compiled code of LuaJIT does not look for Ctrl-C.
+local jit = rawget(_G, "jit")
+if type(jit) == "table" and jit.off then
+  jit.off(scheduler.run)
 end
 
 local OPTIONS = { concurrency = "number", on_progress = "function", on_result = "function", total = "number" }
@@ -202,16 +250,20 @@ local function source(items, level)
   end, #items
 end
 
--- Inside a task of another run: its waits hand over to that run, one item at a time.
-local function run_in_turn(state)
-  while true do
-    local item = state.next_item()
-    if item == nil then
-      return
+-- Inside a task of another run: one item at a time, and its waits are that task's.
+function scheduler:run_in_turn()
+  while not self.exhausted do
+    if clock() < self.paused_until then
+      coroutine.yield(FOR_TIME, self.paused_until)
     end
-    state.started, state.running = state.started + 1, 1
-    local result, info = state.f(item, state.started)
-    state:finish({ index = state.started }, true, result, info)
+    local task = self:new_task(self.next_item())
+    local what, on
+    if task then
+      what, on = self:step(task, task.item, task.index)
+    end
+    while what do
+      what, on = self:step(task, coroutine.yield(what, on))
+    end
   end
 end
 
@@ -219,7 +271,7 @@ local function map(items, f, options, level)
   local next_item, count = source(items, level + 1)
   local results = count and {} or nil
   local total = count or options.total
-  local state = new_scheduler(next_item, f, options.concurrency, function(index, outcome, self)
+  local state = new_scheduler(next_item, count, f, options.concurrency, function(index, outcome, self)
     if results then
       results[index] = outcome
     end
@@ -231,12 +283,12 @@ local function map(items, f, options, level)
     end
   end)
   if wait.inside() then
-    run_in_turn(state)
+    state:run_in_turn()
   else
     state:run()
   end
-  if state.source_err then
-    error(state.source_err, 0) -- the input broke off: not the same as its end
+  if state.broken ~= nil then
+    error(state.broken, 0)
   end
   return results or true, { done = state.done, failed = state.failed, total = total or state.done }
 end
@@ -244,8 +296,8 @@ end
 --- Call f(item, index) for every item, up to `concurrency` at once, over one engine.
 -- f returns what a call returned: a result, or nil and an error.  Order is kept; a
 -- failure is an outcome and stops nothing.  With an iterator as input the outcomes go to
--- on_result alone, so that memory does not grow; should the iterator fail, what runs is
--- finished and its error raised.  After 429 fewer run at once.
+-- on_result alone, so that memory does not grow; should the iterator or a hook fail, what
+-- runs is finished and the error raised.  After 429 fewer run at once.
 ---@param items table|function  a list, or an iterator such as client:instances()
 ---@param f fun(item: any, index: integer): any, any
 ---@param options? {concurrency?: integer, on_progress?: fun(p: {done: integer, failed: integer, total?: integer}), on_result?: fun(index: integer, outcome: celements.Outcome), total?: integer}

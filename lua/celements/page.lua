@@ -1,5 +1,5 @@
 --- Rows of a paged list, one after the other, until the list really ends.
--- A list never ends early in silence (N12): a page that fails raises, and goes on
+-- A list never ends early in silence: a page that fails raises, and goes on
 -- raising; a page token that comes again raises; what the platform remarks about a page
 -- stays readable.  Pure: how a page is fetched is an argument.
 

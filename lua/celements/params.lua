@@ -104,7 +104,11 @@ function M.number_text(value)
   elseif value ~= value or value == math.huge or value == -math.huge then
     error("a number that is sent has to be finite", 0)
   end
-  return value % 1 == 0 and ("%.0f"):format(value) or ("%.14g"):format(value)
+  local text = ("%.14g"):format(value)
+  if value % 1 == 0 then
+    return ("%.0f"):format(value)
+  end
+  return tonumber(text) == value and text or ("%.17g"):format(value)
 end
 
 local ENV = { user_secret = "CELEMENTS_USER_SECRET", org_secret = "CELEMENTS_ORG_SECRET" }

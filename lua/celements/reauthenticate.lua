@@ -33,6 +33,15 @@ local function merged(old, new)
   return configuration
 end
 
+-- As text, whichever way the platform shows them (contract section 14).
+local function tags_of(instance)
+  local tags = json.array {}
+  for i, tag in ipairs(type(instance.tags) == "table" and instance.tags or {}) do
+    tags[i] = type(tag) == "table" and tag.name or tag
+  end
+  return tags
+end
+
 --- Give an existing instance a new grant: PUT /instances/{id}?reAuthenticate=true.
 -- Keeps id, token, name and tags.  Secrets of the configuration come masked from the
 -- platform and are not sent back; give those the element needs (oauth.api.key,
@@ -63,7 +72,7 @@ function client.methods:reauthenticate(id, provider_data, configuration, options
   local body = {
     element = type(old.element) == "table" and { key = old.element.key } or nil,
     name = old.name,
-    tags = json.array(type(old.tags) == "table" and old.tags or {}),
+    tags = tags_of(old),
     providerData = provider_data and next(provider_data) ~= nil and provider_data or nil,
     configuration = merged(old.configuration, configuration),
   }

@@ -46,8 +46,8 @@
 ---@field state? string  comes back in the callback
 ---@field site_address? string
 ---@field request_token? string  of oauth_token, for OAuth 1.0
----@field callback_proxy? boolean
----@field is_oauth_proxy? boolean
+---@field callback_proxy? boolean  the proxy has no keys: they come along, and callback_url is the proxy's
+---@field is_oauth_proxy? boolean  the platform has the application's keys, under oauth_proxy_name; state is your own callback
 ---@field oauth_proxy_name? string
 ---@field post? boolean  send a body by POST, so that the secret is in no URL; for oauth_url only
 ---@field [string] any
@@ -60,10 +60,10 @@
 ---@field provider_data? table<string, any>  what the callback brought
 ---@field configuration? table<string, any>  by the element's own names
 ---@field tags? string|string[]
----@field external_authentication? string  "initial": the application holds tokens already
----@field oauth_proxy? table
----@field retrieve_objects? boolean
----@field once? string  a name of the program's own: an instance made under it is found, not made again
+---@field external_authentication? string  "initial": configuration holds the user's tokens, and there is no provider_data
+---@field oauth_proxy? {isOauthProxy: boolean, oauthProxyName: string}  in place of the application's keys in configuration
+---@field retrieve_objects? boolean  the answer lists the objects that the provider has
+---@field once? string  a name of the program's own, 1 to 100 of A-Z a-z 0-9 . _ : / @ + -: an instance made under it is found, not made again
 ---@field check? boolean  ask the catalogue first whether required configuration is missing
 ---@field [string] any
 

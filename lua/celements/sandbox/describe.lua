@@ -91,7 +91,8 @@ end
 function M.metadata(element, form, instance_count)
   local metadata = {
     id = element.id, key = element.key, name = element.name, description = element.description,
-    image = element.image or "elements/default_custom_logo.png", active = true, beta = false, elementType = "api", transformations = true,
+    image = element.image or "elements/default_custom_logo.png",
+    active = true, beta = false, elementType = "api", transformations = true,
     cloneable = true, events = events(form),
   }
   if instance_count then

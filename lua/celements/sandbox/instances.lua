@@ -268,7 +268,6 @@ function instances:change(instance, given, reauthenticate)
     external = external == "initial" and not next(fields.providerData or {}),
   }
   if wanted then
-    draft.broken = nil
     refused = authenticate(self, draft)
     if refused then
       return refused
