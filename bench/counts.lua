@@ -7,12 +7,6 @@ local INSTRUCTIONS_GOAL = 7500            -- above the bare program
 local SYSTEM_CALLS_GOAL = { 4.0, 5.0, 7.7 } -- by transport
 local ALLOCATIONS_GOAL = 4                -- above the bare program
 
-local function instructions(client, transport, flows)
-  local output = lib.sh(("%s valgrind --tool=cachegrind --cache-sim=no --cachegrind-out-file=/dev/null %s 2>&1"):format(
-    client.environment, client.command(transport, 0, flows)))
-  return tonumber((output:match "I +refs: +([%d,]+)":gsub(",", "")))
-end
-
 local function allocations(client, transport, flows)
   return tonumber(lib.sh(("%s LD_PRELOAD=./build/bench/mallocs.so %s 2>&1"):format(
     client.environment, client.command(transport, 0, flows))):match "mallocs (%d+)")
@@ -37,9 +31,9 @@ for t, transport in ipairs(lib.transports) do
   } do
     local label, client, is_ours = each[1], each[2], each[3]
     lib.progress(("counts, %s, %s"):format(transport.name, label))
-    local i = lib.per_call(instructions, client, transport, 150)
-    local s = lib.system_calls(client, transport, 100)
-    local a = lib.per_call(allocations, client, transport, 300)
+    local i = lib.instructions(client, transport, client.lua == "luajit" and 250 or 80)
+    local s = lib.system_calls(client, transport, 50)
+    local a = lib.per_call(allocations, client, transport, 150)
     if not is_ours then
       base[client.lua] = { i = i, a = a }
     end

@@ -5,10 +5,16 @@
 
 local M = {}
 
---- The pages: what each is called, the files it is made of, and in whose name the
---- functions are defined there that belong on it.
+--- The pages: what each is called, the files it is made of, in whose name the functions
+--- are defined there that belong on it, and which of these are called otherwise by users.
 M.pages = {
-  { name = "celements", tag = "module", files = { "lua/celements.lua" }, owners = { "M" } },
+  {
+    name = "celements",
+    tag = "module",
+    files = { "lua/celements.lua", "lua/celements/callback.lua", "lua/celements/ceql.lua", "lua/celements/diagnostics.lua" },
+    owners = { "M" },
+    names = { parse = "parse_callback", collect = "diagnostics" },
+  },
   {
     name = "celements.Client",
     tag = "classmod",
@@ -129,6 +135,11 @@ local function html(text)
   return (text:gsub("&", "&amp;"):gsub("<", "&lt;"):gsub(">", "&gt;"):gsub("`([^`]+)`", "<code>%1</code>"):gsub("@", "&#64;"))
 end
 
+-- The fields of a class that users meet; of a class page only those of its own class.
+local function has_fields(block, page)
+  return block.class and #block.fields > 0 and (page.tag ~= "classmod" or block.class == page.name)
+end
+
 local function belongs(block, page)
   for _, owner in ipairs(page.owners) do
     if block.owner == owner and block.name then
@@ -136,6 +147,11 @@ local function belongs(block, page)
     end
   end
   return false
+end
+
+-- What users call it.
+local function name_on(page, block)
+  return page.names and page.names[block.name] or block.name
 end
 
 local function typed(entry)
@@ -163,7 +179,7 @@ function M.functions(page)
   for _, path in ipairs(page.files) do
     for _, block in ipairs(M.read(path)) do
       if belongs(block, page) then
-        found[block.name] = block
+        found[name_on(page, block)] = block
       end
     end
   end
@@ -183,9 +199,10 @@ function M.write(page, folder)
         out("-- " .. html(table.concat(block.text, " ", 2)))
         out("-- @" .. page.tag .. " " .. page.name)
       elseif belongs(block, page) then
-        write_block(out, block, "function", (block.colon == ":" and page.tag ~= "classmod" and ":" or "") .. block.name)
-      elseif block.class and #block.fields > 0 then
-        write_block(out, block, "table", block.class:match("[^.]+$"))
+        local colon = block.colon == ":" and page.tag ~= "classmod" and ":" or ""
+        write_block(out, block, "function", colon .. name_on(page, block))
+      elseif has_fields(block, page) then
+        write_block(out, block, "table", page.tag == "classmod" and "fields" or block.class:match("[^.]+$"))
       end
     end
   end

@@ -47,7 +47,7 @@ describe("descriptors", function()
     require("celements.wait").engine():close()
   end)
 
-  it("of connections are not inherited by programms that a script starts", function()
+  it("of connections are not inherited by programs that a script starts", function()
     local c = celements.new { base_url = server.url, user_secret = "u", org_secret = "o" }
     assert(c:request("GET", "/x"))
     local ours = connections()

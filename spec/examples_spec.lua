@@ -167,9 +167,10 @@ describe("the demo", function()
     assert.equal(0, status, output)
     has(output, "celements " .. celements._VERSION, "GET /elements/hubspot/oauth/url", "oauthUrl", "POST /instances",
       "Missing required configuration entries: oauth.scope", "12345", "contact5@instance12345.example.com")
-    assert.matches("token +%S%S%S%S%.%.%. %(%d+ characters%)", output)
-    assert.is_nil(output:find("at%-%x%x%x"))
-    assert.is_nil(output:find("%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x%x"), "something that looks like a secret")
+    assert.matches("\n   token +%S%S%S%S%.%.%. %(44 characters%)\n", output)
+    for word in output:gmatch("[%w+=]+") do   -- base64 and hex digits; what is meant to be read has other characters
+      assert(#word <= 16, "this looks like a secret: " .. word)
+    end
   end)
 
   it("does not leave this machine when secrets are in the environment", function()

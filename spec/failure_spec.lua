@@ -62,7 +62,8 @@ describe("a refusal", function()
     assert.same({ "POST", "/instances", 1 }, { err.method, err.path, err.attempts })
     assert.same({ requestId = "5b0f9e", message = "It cannot be done", providerMessage = "says the provider" },
       err.body)
-    assert.equal("invalid: It cannot be done; the provider says: says the provider [POST /instances] (request 5b0f9e)",
+    assert.equal("invalid: It cannot be done; the provider says: says the provider [POST /instances] (request 5b0f9e); "
+      .. "the provider refused, not the platform",
       tostring(err))
     err = refused { status = 400, body = PLATFORM, headers = { ["Elements-Request-Id"] = "fromheader" } }
     assert.equal("fromheader", err.request_id)

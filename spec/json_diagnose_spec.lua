@@ -230,6 +230,7 @@ describe("the text of a decode error", function()
       { '{"url": "http://x/?access_token=hunter2&a=b" 1}', "access_token=*******&a=b" },
       { '{"password": "hunter2', '"password": "*******' },
       { '{"password": "hunter2\\" more" x}', '"password": "*********' },
+      { '{"password": "a\\",hunter2" x}', '"password": "***********' },
     } do
       local err = fault_of(sample[1])
       assert.is_nil(tostring(err):find("unter2", 1, true), err.excerpt)
@@ -247,6 +248,11 @@ describe("the text of a decode error", function()
     local excerpt = fault_of('{"a": "\27[31m\194\155\7" "\255": 1}').excerpt
     assert.is_nil(excerpt:gsub("\n", ""):find("%c"))
     assert.is_nil(excerpt:find("[\155\255]"))
+  end)
+
+  it("tells what cannot be seen", function()
+    assert.matches("invisible", fault_of('{"a":\194\160"b"}').message)
+    assert.matches("invisible", fault_of('{\226\128\139"a": 1}').message)
   end)
 
   it("comes soon, however large the document", function()

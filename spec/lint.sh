@@ -13,12 +13,19 @@ compile() {
     make -s -j2 all CC="$1" LUA="$2" VARIANT="${3-}" CFLAGS="-O2 -Werror" OUT="$BUILD/$1-$2-${3-}"
 }
 
-# clang-format has no say about the spaces inside a line.
-squeeze() { sed -E 's/([^ ]) +/\1 /g' "$@"; }
-formatted() {
-    squeeze "$1" >"$BUILD/is"
-    clang-format --style=file "$1" | squeeze >"$BUILD/ought"
-    diff -u "$BUILD/is" "$BUILD/ought"
+# The programs of the bench are no part of the build.
+bench_compiles() {
+    # shellcheck disable=SC2046  # flags
+    "$1" -std=c99 -O2 -fsyntax-only -Wall -Wextra -Werror $(pkg-config --cflags lua5.4 libcurl) bench/*.c
+}
+
+# A module shows the world its opener and nothing else.
+only_openers_visible() {
+    for module in core process; do
+        shown=$(nm -D --defined-only "$BUILD/gcc-lua5.4-/celements/$module.so" | cut -d' ' -f3)
+        echo "$module.so: $shown"
+        [ "$shown" = "luaopen_celements_$module" ] || return 1
+    done
 }
 
 # absent PATTERN PATH... -- no line matches
@@ -48,9 +55,15 @@ for lua in $LUAS; do
 done
 check "gcc has no warning (lua5.4, poll)" compile gcc lua5.4 poll
 check "clang has no warning (lua5.4, poll)" compile clang lua5.4 poll
+check "gcc has no warning (bench)" bench_compiles gcc
+check "clang has no warning (bench)" bench_compiles clang
+check "the C modules show their openers and nothing else" only_openers_visible
+check "the build for LuaJIT asks for no function that Lua 5.1 lacks" \
+    env LD_BIND_NOW=1 LUA_CPATH="$BUILD/gcc-luajit-/?.so" lua5.1 -e 'require "celements.core" require "celements.process"'
 for file in csrc/*.[ch]; do
-    check "clang-format agrees with $file" formatted "$file"
+    check "clang-format agrees with $file" lua5.4 spec/support/format.lua "$file"
 done
+check "no line of C is longer than 132 columns, but for #error" absent '^[^#].{132,}' csrc
 check "C makes no light userdata" absent 'lua_pushlightuserdata' csrc
 check "no variable of the C files is static and mutable" no_mutable_statics
 check "no line ends in blanks" absent '[[:blank:]]+$' csrc lua spec examples Makefile .ci rockspec docs --include='*.[chl]*' --include=Makefile

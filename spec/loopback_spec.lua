@@ -184,7 +184,8 @@ describe("a loopback server", function()
     { 413, "chunks that are too large",
       "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1000001\r\n" },
     { 431, "a head that is too large", "GET / HTTP/1.1\r\nHost: x\r\nA: " .. ("x"):rep(70000) .. "\r\n\r\n" },
-    { 431, "too many headers", "GET / HTTP/1.1\r\nHost: x\r\n" .. ("A: " .. ("x"):rep(97) .. "\r\n"):rep(700) .. "\r\n" },
+    { 431, "too many headers",
+      "GET / HTTP/1.1\r\nHost: x\r\n" .. ("A: " .. ("x"):rep(97) .. "\r\n"):rep(700) .. "\r\n" },
   }
   for _, refusal in ipairs(refusals) do
     it(("answers %d to %s, and closes"):format(refusal[1], refusal[2]), function()

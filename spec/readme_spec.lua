@@ -1,19 +1,36 @@
---- What the README says: its code runs, its tables are complete, its links lead somewhere.
+--- What the README and the guides in docs/ say: their code runs, their tables are
+-- complete, their links lead somewhere.
 
 local celements = require "celements"
+local luals = dofile("docs/luals.lua")
 local reader = require "spec.support.reader"
 
 local output_of, quote, read, write = reader.output_of, reader.quote, reader.read, reader.write
 
 local readme = read("README.md")
 
--- The code blocks of a language, in order.
-local function blocks(language)
+local GUIDES = { "connecting", "endpoints", "json", "nginx" }
+local guides = {}
+for _, name in ipairs(GUIDES) do
+  guides[name] = read("docs/" .. name .. ".md")
+end
+
+-- The code blocks of a language, in order; of any when none is named.
+local function blocks(language, text)
   local found = {}
-  for text in readme:gmatch("\n```" .. language .. "\n(.-\n)```\n") do
-    found[#found + 1] = text
+  for of, block in (text or readme):gmatch("\n```(%l+)\n(.-)\n```\n") do
+    if of == language then
+      found[#found + 1] = block
+    end
   end
   return found
+end
+
+-- The first Lua code under a heading of the README.
+local function under(heading)
+  local _, place = readme:find("\n## " .. heading .. "\n", 1, true)
+  local rest = readme:sub((assert(place, heading)))
+  return assert(blocks("lua", rest:match("^(.-\n)## ") or rest)[1], heading)
 end
 
 -- The names in the first column of the table whose head begins so.
@@ -27,11 +44,15 @@ local function first_column(head)
   return names
 end
 
-describe("the README's code", function()
+local FIRST = under "First steps"
+
+describe("the code of the README", function()
   local sandbox, directory
 
   setup(function()
-    sandbox = assert(celements.sandbox.start())
+    sandbox = assert(celements.sandbox.start {
+      oauth_proxies = { ["our-proxy"] = { api_key = "canary-key", api_secret = "canary-secret" } },
+    })
     directory = reader.directory()
   end)
 
@@ -40,30 +61,87 @@ describe("the README's code", function()
     reader.remove(directory)
   end)
 
-  local function run_block(n)
-    write(directory .. "/block.lua", blocks("lua")[n])
+  local function run(code)
+    write(directory .. "/block.lua", code)
     return output_of("cd " .. quote(directory) .. " && " .. reader.command("block.lua", sandbox) .. " </dev/null")
   end
 
+  -- What code of the README prints behind what first.lua prints.
+  local function behind_first(heading)
+    local output, status = run(FIRST .. "\n" .. under(heading))
+    assert.equal(0, status, output)
+    return (assert(output:match("^12345%s+%S+\ncontact1@[^\n]+\n(.*)$"), output))
+  end
+
   it("gets a token and a contact in the first example", function()
-    local output, status = run_block(1)
+    local output, status = run(FIRST)
     assert.equal(0, status, output)
     assert.matches("^12345%s+%S+\ncontact1@instance12345%.example%.com\n$", output)
   end)
 
+  it("asks what an element wants, and is told what is not there", function()
+    local output = behind_first "What an element wants"
+    assert.matches("password\tPassword\tdo not show what is typed\n", output, 1, true)
+    assert.matches("\n<INSERT_SUBDOMAIN>\nconfig: still the template's text: ", output, 1, true)
+    assert.matches("\npassword, subdomain, username\n", output, 1, true)
+  end)
+
+  it("changes an instance and finds it by its tag", function()
+    assert.equal("12345\tSales\ttrue\tfalse\n", behind_first "The life of an instance")
+  end)
+
+  it("connects an instance again, which stays what it is", function()
+    assert.equal("true\ttrue\n", behind_first "Connecting again")
+  end)
+
+  it("makes one instance of two calls", function()
+    assert.equal("true\ttrue\n", behind_first "Exactly one instance")
+  end)
+
+  it("pages through contacts that a condition finds", function()
+    local output = behind_first "Calling an instance"
+    local count = 0
+    for _ in output:gmatch("contact%d+@instance12345%.example%.com\n") do
+      count = count + 1
+    end
+    assert.is_true(count > 0)
+    assert.matches(("\n%d\t\n$"):format(count), output)
+  end)
+
+  it("makes many instances and asks each whether it answers", function()
+    local output = behind_first "Many at once"
+    assert.matches("\r20 of 20, 0 failed\nForms 1 is instance %d+\n", output)
+    assert.equal(21, select(2, output:gsub("\n%d+\tanswers", "")))
+    assert.matches("\n0\tfailures\n$", output)
+  end)
+
+  it("tells what happened, and no secret", function()
+    local output = behind_first "Finding out what happened"
+    assert.matches("/elements/api-v2/contacts\tSUCCESS\nSandbox\ncurl -X GET", output, 1, true)
+    assert.matches("'Authorization: User [redacted], Element [redacted]'", output, 1, true)
+    assert.matches("\n6\t6\t0\n$", output)
+  end)
+
+  it("can all be put behind the first example at once", function()
+    local code = {}
+    for _, block in ipairs(blocks "lua") do
+      if block == FIRST or not block:find('require "celements"', 1, true) then
+        code[#code + 1] = block
+      end
+    end
+    assert.equal(8, #code)
+    local output, status = run(table.concat(code, "\n"))
+    assert.equal(0, status, output)
+  end)
+
   it("shows an error in one line", function()
-    local output, status = run_block(2)
+    local output, status = run(under "Errors")
     assert.equal(0, status, output)
     assert.matches("^%l+: [^\n]*invalid_credentials[^\n]*%(request %x+%)[^\n]*\n$", output)
   end)
 
-  it("says of a broken file what the README says", function()
-    write(directory .. "/instance.json", blocks("json")[1])
-    assert.equal(blocks("text")[1], (run_block(3)))
-  end)
-
   it("loses an answer, and knows it", function()
-    local output, status = run_block(4)
+    local output, status = run(under "Testing your own program")
     assert.equal(0, status, output)
   end)
 
@@ -72,13 +150,53 @@ describe("the README's code", function()
     for _, language in ipairs { "lua", "json", "text", "nginx" } do
       lengths[language] = #blocks(language)
     end
-    assert.same({ lua = 4, json = 1, text = 1, nginx = 1 }, lengths)
+    assert.same({ lua = 10, json = 0, text = 0, nginx = 0 }, lengths)
+  end)
+
+  describe("and of docs/json.md", function()
+    it("says of a broken file what the guide says", function()
+      write(directory .. "/instance.json", blocks("json", guides.json)[1])
+      assert.equal(blocks("text", guides.json)[1] .. "\n", (run(blocks("lua", guides.json)[1])))
+    end)
+  end)
+
+  describe("and of docs/connecting.md", function()
+    local EXPECTED = {
+      { "brings the tokens of OAuth 2.0 along", "^%d+\tinitial\n$" },
+      { "brings the tokens of OAuth 1.0 along", "^%d+\tinitial\n$" },
+      { "goes through a proxy that holds the keys", "^%d+\tCRM\n$" },
+      { "makes a proxy and deletes it", "^%d+\tour%-proxy\n%d+\tanother%-proxy\n$" },
+    }
+    local code = blocks("lua", guides.connecting)
+
+    for n, expected in ipairs(EXPECTED) do
+      it(expected[1], function()
+        local output, status = run(code[n])
+        assert.equal(0, status, output)
+        assert.matches(expected[2], output)
+      end)
+    end
+
+    it("is all looked at here", function()
+      assert.equal(#EXPECTED, #code)
+    end)
   end)
 end)
 
-describe("the README's nginx.conf", function()
-  local NGINX = "PATH=$PATH:/usr/sbin env -u LD_PRELOAD -u LUA_PATH -u LUA_CPATH timeout 20 nginx "
+describe("the nginx.conf of docs/nginx.md", function()
+  local NGINX = "PATH=$PATH:/usr/sbin env -u LD_PRELOAD -u LUA_PATH -u LUA_CPATH timeout 120 nginx "
   local directory
+
+  -- Looks again and again, for some seconds at most.
+  local function wait_for(look)
+    for _ = 1, 300 do
+      local found = look()
+      if found then
+        return found
+      end
+      os.execute("sleep 0.02")
+    end
+  end
 
   setup(function()
     local here = output_of("pwd"):gsub("\n$", "")
@@ -89,27 +207,34 @@ describe("the README's nginx.conf", function()
       ("load_module %s/ngx_http_lua_module.so;"):format(modules),
       output_of("id -u") == "0\n" and "user root;" or "",
       "pid nginx.pid;",
+      "daemon off;",
       "events {}",
     }
-    local text = blocks("nginx")[1]
+    local text = blocks("nginx", guides.nginx)[1]
       :gsub("/usr/local/share/lua/5.1/", here .. "/lua/")
       :gsub("/usr/local/lib/lua/5.1/", here .. "/build/luajit/")
       :gsub("http {", "http { access_log access.log; client_body_temp_path t1; proxy_temp_path t2;"
         .. " fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5;", 1)
       :gsub("server {", "server { listen unix:" .. directory .. "/socket;", 1)
     write(directory .. "/nginx.conf", table.concat(own, "\n") .. "\n" .. text)
-    -- It goes into the background when it listens.
-    local output, status = output_of(NGINX .. "-p " .. quote(directory .. "/") .. " -c nginx.conf -e error.log 2>&1")
-    assert(status == 0, output)
+    os.execute(NGINX .. "-p " .. quote(directory .. "/") .. " -c nginx.conf -e error.log >/dev/null 2>&1 </dev/null &")
+    assert(wait_for(function()   -- it writes its pid when it listens
+      return output_of("cat " .. quote(directory .. "/nginx.pid") .. " 2>/dev/null"):match("%d+")
+    end), "nginx does not start")
   end)
 
   teardown(function()
     local pid = read(directory .. "/nginx.pid"):match("%d+")
-    os.execute(("kill -QUIT %s; while kill -0 %s 2>/dev/null; do sleep 0.02; done"):format(pid, pid))
+    os.execute("kill -TERM " .. pid)
+    wait_for(function()
+      local _, status = output_of("kill -0 " .. pid .. " 2>/dev/null")
+      return status ~= 0
+    end)
     reader.remove(directory)
   end)
 
   local function get(target)
+    -- curl does not end under a sanitizer that was meant for us.
     local socket, url = quote(directory .. "/socket"), quote("http://localhost" .. target)
     return output_of("env -u LD_PRELOAD curl -si --max-time 20 --unix-socket " .. socket .. " " .. url)
   end
@@ -118,23 +243,19 @@ describe("the README's nginx.conf", function()
     local answer = get("/callback?code=canary-code%2F1&state=s")
     assert.matches("302 ", answer, 1, true)
     assert.matches("Location: /connected\r\n", answer, 1, true)
-    assert.equal("", read(directory .. "/access.log"))
     assert.is_nil(read(directory .. "/error.log"):find("canary", 1, true))
   end)
 
   it("logs why there is no grant, and still no code", function()
     local answer = get("/callback?error=access_denied&code=canary-code")
     assert.matches("Location: /not-connected\r\n", answer, 1, true)
-    local log
-    for _ = 1, 100 do   -- the line is written by a timer
-      log = read(directory .. "/error.log")
-      if log:find("access_denied", 1, true) then
-        break
-      end
-      os.execute("sleep 0.02")
-    end
+    local log = wait_for(function()   -- a timer writes the line
+      local text = read(directory .. "/error.log")
+      return text:find("access_denied", 1, true) and text
+    end)
     assert.matches("oauth: the provider answers: access_denied", log, 1, true)
     assert.is_nil(log:find("canary", 1, true))
+    assert.equal("", read(directory .. "/access.log"))   -- of the first request too, which is logged after its answer
   end)
 end)
 
@@ -173,13 +294,90 @@ describe("the README", function()
     assert.is_true(count >= 6)
   end)
 
-  it("links to files that are there", function()
+  it("links to files that are there, and so do the guides", function()
     local count = 0
-    for target in readme:gmatch("%]%(([^)]+)%)") do
-      local _, status = output_of("test -e " .. quote(target))
-      assert.equal(0, status, target)
-      count = count + 1
+    local function follow(text, directory)
+      for target in text:gmatch("%]%(([^)]+)%)") do
+        local _, status = output_of("test -e " .. quote(directory .. target))
+        assert.equal(0, status, target)
+        count = count + 1
+      end
     end
-    assert.is_true(count >= 9)
+    follow(readme, "")
+    for _, text in pairs(guides) do
+      follow(text, "docs/")
+    end
+    assert.is_true(count >= 15)
   end)
+
+  it("leads to every guide", function()
+    local found = {}
+    for name in output_of("ls docs"):gmatch("(%w+)%.md\n") do
+      found[#found + 1] = name
+      assert.matches("](docs/" .. name .. ".md)", readme, 1, true)
+    end
+    assert.same(GUIDES, found)
+  end)
+end)
+
+describe("the table of endpoints", function()
+  local client = celements.new { base_url = "http://127.0.0.1:1", user_secret = "u", org_secret = "o" }
+  local OBJECTS = { client = client, instance = client:instance("token") }
+  local OF_PAGE = { ["celements.Client"] = "client", ["celements.InstanceClient"] = "instance" }
+
+  -- Paths without queries and without the names that their variables have.
+  local function plain(path)
+    return (path:gsub("%?.*", ""):gsub("{[^}]*}", "{}"):gsub("[.,;:]+$", ""))
+  end
+
+  -- Each "client:name" that is called in the tables, with the endpoints beside it.
+  local rows, calls, endpoints = 0, {}, {}
+  for left, right in guides.endpoints:gmatch("\n| ([^|]+) | ([^|\n]+) |%f[\n]") do
+    local verbs, paths = {}, {}
+    for code in left:gmatch("`([^`]+)`") do
+      verbs[#verbs + 1] = code:match("^%u+")
+      paths[#paths + 1] = code:match("/%S*")
+    end
+    rows = rows + (paths[1] and 1 or 0)
+    for object, name in right:gmatch("`(%l+):([%l_]+)`") do
+      local call = object .. ":" .. name
+      calls[call] = { object = object, name = name }
+      endpoints[call] = endpoints[call] or {}
+      for _, verb in ipairs(verbs) do
+        for _, path in ipairs(paths) do
+          endpoints[call][verb .. " " .. plain(path)] = true
+        end
+      end
+    end
+  end
+
+  it("names functions that there are", function()
+    for call, of in pairs(calls) do
+      assert.equal("function", type(OBJECTS[of.object][of.name]), call)
+    end
+    assert.is_true(rows > 80)
+  end)
+
+  it("says for every endpoint what calls it, or that nothing does", function()
+    for line in guides.endpoints:gmatch("\n| (`[^\n]+)") do
+      local right = line:match("| ([^|]+) |$") or line
+      assert.is_truthy(right:find("`%l+:[%l_]+`") or right:find("^none: "), line)
+    end
+  end)
+
+  for _, page in ipairs(luals.pages) do
+    local object = OF_PAGE[page.name]
+    if object then
+      it("has every method of " .. page.name .. ", beside the endpoint that its description names", function()
+        for name, block in pairs(luals.functions(page)) do
+          local call = object .. ":" .. name
+          assert.is_truthy(guides.endpoints:find("`" .. call .. "`", 1, true), call .. " is not there")
+          for verb, path in table.concat(block.text, " "):gmatch("%f[%u](%u+) (/%S+)") do
+            local endpoint = verb .. " " .. plain(path)
+            assert.is_true((endpoints[call] or {})[endpoint], call .. " is not beside " .. endpoint)
+          end
+        end
+      end)
+    end
+  end
 end)

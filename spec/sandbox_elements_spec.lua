@@ -98,4 +98,117 @@ describe("the sandbox's catalogue", function()
     assert.is_true(all.providerData[2].required)
     assert.equal("true", defaults["filter.response.nulls"])
   end)
+
+  local function keys_of(where)
+    local status, list = sandbox:call("GET", "/elements?where=" .. text.encode(where))
+    if status ~= 200 then
+      return status, list.message
+    end
+    local keys = {}
+    for i, element in ipairs(list) do
+      keys[i] = element.key
+    end
+    return table.concat(keys, ",")
+  end
+
+  it("finds elements by a condition", function()
+    assert.equal("hubspot,sfdc", keys_of("key in ('sfdc','hubspot')"))
+    assert.equal("etsy", keys_of("key='etsy'"))
+    assert.equal("homemade", keys_of("private='true'"))
+    assert.equal("sfdc", keys_of("extended='true'"))
+    assert.equal("hubspotcrm", keys_of("hub = 'crm' AND extended = 'false'"))
+    assert.equal("", keys_of("key='nosuch'"))
+  end)
+
+  it("refuses a condition it does not understand", function()
+    for _, where in ipairs{ "WHERE key='x'", "colour='red'", "key=", "key in ()", "key='x", "resources='x'" } do
+      assert.equal(400, (keys_of(where)), where)
+    end
+  end)
+
+  it("keeps the pages of one condition apart from another's", function()
+    local _, _, response = sandbox:call("GET", "/elements?pageSize=1&where=" .. text.encode("hub='crm'"))
+    assert.equal("2", response.headers["Elements-Total-Count"])
+    local next_page = "/elements?pageSize=1&nextPage=" .. text.encode(response.headers["Elements-Next-Page-Token"])
+    assert.equal(200, (sandbox:call("GET", next_page .. "&where=" .. text.encode("hub='crm'"))))
+    assert.equal(400, (sandbox:call("GET", next_page)))
+  end)
+
+  it("shows private elements to their account alone", function()
+    assert.equal(200, (sandbox:call("GET", "/elements/homemade")))
+    assert.equal(404, (sandbox:call("GET", "/elements/homemade", { auth = false })))
+    local _, mine = sandbox:call("GET", "/elements")
+    local _, public = sandbox:call("GET", "/elements", { auth = false })
+    assert.equal(#mine - 1, #public)
+  end)
+
+  it("has an element without authentication types, whose configuration has to do", function()
+    local status, body = sandbox:call("GET", "/elements/homemade/authentication-types")
+    assert.equal(404, status)
+    assert.equal("No authentication types found for element homemade", body.message)
+    assert.equal(404, (sandbox:call("GET", "/elements/homemade/authentication-types/custom/configurations")))
+    local _, all = sandbox:call("GET", "/elements/homemade/configuration")
+    assert.equal("base.url", all.configuration[1].key)
+    assert.is_true(all.configuration[1].required)
+  end)
+
+  it("can name type and required as the Swagger does", function()
+    sandbox = platform.new{ item_names = "swagger" }
+    local _, all = sandbox:call("GET", "/elements/abbyy/configuration")
+    assert.same({ "TEXTFIELD_128", true },
+      { all.configuration[1].configDataType, all.configuration[1].mandatory })
+    assert.is_nil(all.configuration[1].type)
+    assert.is_nil(all.configuration[1].required)
+    local _, items = sandbox:call("GET", "/elements/abbyy/authentication-types/basic/configurations")
+    assert.equal("PASSWORD", items[2].configDataType)
+  end)
+
+  it("knows docs and metadata of an element by its number only", function()
+    for _, resource in ipairs{ "docs", "metadata" } do
+      assert.equal(200, (sandbox:call("GET", "/elements/43/" .. resource)))
+      local status, body = sandbox:call("GET", "/elements/hubspot/" .. resource)
+      assert.equal(404, status)
+      assert.equal("No element found with id hubspot", body.message)
+      assert.equal(404, (sandbox:call("GET", "/elements/1/" .. resource)))
+    end
+  end)
+
+  it("documents an element as Swagger, or one operation of it", function()
+    local _, docs = sandbox:call("GET", "/elements/43/docs", { headers = { host = "localhost:1234" } })
+    assert.equal("2.0", docs.swagger)
+    assert.equal("localhost:1234", docs.host)
+    assert.equal("getContacts", docs.paths["/contacts"].get.operationId)
+    assert.equal("id", docs.paths["/contacts/{id}"].patch.parameters[1].name)
+    local _, one = sandbox:call("GET", "/elements/43/docs?operationId=getPing")
+    assert.is_nil(one.paths["/contacts"])
+    assert.equal("getPing", one.paths["/ping"].get.operationId)
+    assert.equal(404, (sandbox:call("GET", "/elements/43/docs?operationId=nosuch")))
+  end)
+
+  it("tells what elements can do, more of it expanded", function()
+    local _, all = sandbox:call("GET", "/elements/metadata")
+    assert.equal("hubspot", all[1].key)
+    assert.is_true(all[1].events.supported)
+    local _, plain = sandbox:call("GET", "/elements/845/metadata")
+    assert.is_nil(plain.resources)
+    local _, expanded = sandbox:call("GET", "/elements/845/metadata?expand=true")
+    assert.equal("contacts", expanded.resources[1].canonicalName)
+    assert.equal("apiKey", expanded.authenticationType)
+    assert.equal(0, expanded.usage.instanceCount)
+    sandbox = platform.new{ metadata_events = "list", premade_instances = 3 }
+    local _, other = sandbox:call("GET", "/elements/845/metadata?expand=true", { other_shape = true })
+    assert.equal("polling", other.events[1])
+    assert.equal(3, other.usage.instanceCount)
+  end)
+
+  it("exports an element, or what an extension added", function()
+    local _, whole = sandbox:call("GET", "/elements/hubspot/export")
+    local _, read = sandbox:call("GET", "/elements/hubspot")
+    assert.same(read, whole)
+    local _, added = sandbox:call("GET", "/elements/43/export?extendedOnly=true")
+    assert.equal(0, #added.resources)
+    local _, extended = sandbox:call("GET", "/elements/sfdc/export?extendedOnly=true")
+    assert.is_true(#extended.resources > 0)
+    assert.equal(404, (sandbox:call("GET", "/elements/nosuch/export")))
+  end)
 end)

@@ -80,9 +80,81 @@ describe("a fault asked for", function()
     assert.equal(3, instances())
   end)
 
+  it("breaks off half-way: the code is spent, and no instance is there", function()
+    local ask = { apiKey = "key", apiSecret = "secret", callbackUrl = "https://app.example/back" }
+    local code = sandbox:consent(sandbox:consent_url("hubspotcrm", ask)).code
+    local function with_code(fault)
+      return sandbox:call("POST", "/instances", {
+        json = {
+          element = { key = "hubspotcrm" }, name = "T", providerData = { code = code },
+          configuration = {
+            ["oauth.api.key"] = "key", ["oauth.api.secret"] = "secret", ["oauth.callback.url"] = ask.callbackUrl,
+          },
+        },
+        headers = { ["sandbox-fault"] = fault },
+      })
+    end
+    local _, _, response = with_code("hangup=middle")
+    assert.is_true(response.hang_up)
+    assert.equal(0, instances())
+    local status, body = with_code()
+    assert.equal(400, status)
+    assert.truthy(body.providerMessage:find("invalid_grant", 1, true))
+    assert.equal(200, (create()))   -- later calls are whole again
+  end)
+
+  it("lets the platform act late, and answer then", function()
+    local _, _, response = create("late=5,delay=1")
+    assert.equal(6, response.delay)
+    assert.is_nil(response.hang_up)
+    assert.equal(0, instances())
+    local answer = response.later()
+    assert.equal(200, answer.status)
+    assert.equal("T", json.decode(answer.body).name)
+    assert.equal(1, instances())
+    sandbox.time = sandbox.time + 10
+    assert.equal(1, instances())   -- once, whoever comes first
+    assert.equal(answer, response.later())
+  end)
+
+  it("lets the platform act late, when nobody waits any more", function()
+    local _, _, response = create("late=5,hangup=after,reset")
+    assert.equal("reset", response.hang_up)
+    assert.is_nil(response.later)
+    assert.equal(0, instances())
+    sandbox.time = sandbox.time + 4
+    assert.equal(0, instances())
+    sandbox.time = sandbox.time + 1
+    assert.equal(1, instances())
+  end)
+
+  it("gives a page token again that was there before", function()
+    sandbox = platform.new{ premade_instances = 5 }
+    local function page(token)
+      local path = "/instances?pageSize=2" .. (token and "&nextPage=" .. token or "")
+      local _, _, response = sandbox:call("GET", path, { headers = { ["sandbox-fault"] = "same-page" } })
+      return response.headers["Elements-Next-Page-Token"]
+    end
+    local second = page()
+    assert.is_string(second)
+    local encoded = second:gsub("%W", function(c) return ("%%%02X"):format(c:byte()) end)
+    assert.equal(second, page(encoded))
+  end)
+
+  it("by a rule makes the second page fail", function()
+    sandbox = platform.new{
+      premade_instances = 5, faults = { { fault = "status=500", path = "/instances", skip = 1, times = 1 } },
+    }
+    local _, _, first = sandbox:call("GET", "/instances?pageSize=2")
+    local path = "/instances?pageSize=2&nextPage="
+      .. first.headers["Elements-Next-Page-Token"]:gsub("%W", function(c) return ("%%%02X"):format(c:byte()) end)
+    assert.equal(500, (sandbox:call("GET", path)))
+    assert.equal(200, (sandbox:call("GET", path)))
+  end)
+
   it("that nobody understands is a 400 that says which part", function()
     for _, spec in ipairs{
-      "stauts=503", "status", "status=x", "status=5.5", "hangup", "hangup=later", "delay=-1", "garbage=1", "=",
+      "stauts=503", "status", "status=x", "status=5.5", "hangup", "hangup=later", "delay=-1", "late=x", "same-page=1", "garbage=1", "=",
     } do
       local status, body = create(spec)
       assert.equal(400, status, spec)

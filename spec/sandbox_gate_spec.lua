@@ -45,10 +45,11 @@ describe("the sandbox lets in", function()
   end)
 
   it("no wrong method: 405, and says which ones are right", function()
-    local status, body, response = sandbox:call("PATCH", "/instances")
+    local status, body, response = sandbox:call("PATCH", "/elements/typeform/instances")
     assert.equal(405, status)
     assert.truthy(body.message:find("PATCH", 1, true))
     assert.equal("GET, POST", response.headers.Allow)
+    assert.equal(405, (sandbox:call("PATCH", "/elements/typeform/instances/1")))
   end)
 
   it("HEAD where there is GET", function()

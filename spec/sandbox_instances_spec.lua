@@ -258,9 +258,10 @@ describe("the sandbox's instances", function()
 
     it("naming just what the catalogue calls required", function()
       for _, element in ipairs(catalogue.elements) do
-        local _, asked = sandbox:call("GET", ("/elements/%s/authentication-types/%s/configurations")
-          :format(element.key, element.default_type))
         local _, all = sandbox:call("GET", ("/elements/%s/configuration"):format(element.key))
+        local status, asked = sandbox:call("GET", ("/elements/%s/authentication-types/%s/configurations")
+          :format(element.key, element.default_type))
+        asked = status == 200 and asked or all.configuration   -- an element without types
         local required = {}
         for _, item in ipairs(asked) do
           required[#required + 1] = item.required and item.key or nil

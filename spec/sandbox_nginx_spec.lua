@@ -84,6 +84,10 @@ describe("the sandbox behind nginx", function()
       local status, seconds = text:match("(%d+) ([%d.]+)$")
       assert.equal("503", status)
       assert.is_true(tonumber(seconds) >= 0.1)
+      code, text = fault("late=0.1")
+      assert.equal(0, code)
+      status, seconds = text:match("(%d+) ([%d.]+)$")
+      assert.same({ "200", true }, { status, tonumber(seconds) >= 0.1 })
     end)
   end
 

@@ -122,6 +122,29 @@ describe("sandbox.start", function()
     assert.equal(0, #list)
   end)
 
+  it("does wrong on request: acts late, and answers then, or when nobody waits any more", function()
+    platform = assert(sandbox.start{ empty_lists = "not_found" })   -- options of the model arrive there
+    local auth = { authorization = ("User %s, Organization %s"):format(platform.user_secret, platform.org_secret) }
+    local body = { element = { key = "abbyy" }, name = "Scans", configuration = sandbox.credentials("abbyy") }
+    local function create(fault)
+      return call("POST", platform.url .. "/instances", body, {
+        authorization = auth.authorization, ["sandbox-fault"] = fault,
+      })
+    end
+    local before = socket.gettime()
+    assert.equal("closed", (create("late=0.4,hangup=after")))
+    assert.equal(404, (call("GET", platform.url .. "/instances", nil, auth)))
+    assert.is_true(socket.gettime() - before < 0.4)
+    process.sleep(0.5)
+    local _, list = call("GET", platform.url .. "/instances", nil, auth)
+    assert.equal("Scans", list[1].name)
+
+    before = socket.gettime()
+    local status, made = create("late=0.2")
+    assert.same({ 200, "Scans" }, { status, made.name })
+    assert.is_true(socket.gettime() - before >= 0.2)
+  end)
+
   it("can be asked for a port, and says when it is taken", function()
     platform = assert(sandbox.start())
     local port = port_of(platform.url)

@@ -9,13 +9,26 @@ local text = require "celements.sandbox.text"
 
 local API = "/elements/api-v2"
 
--- Paths below the API, and what a 200 of GET or POST there must look like.
+-- Paths below the API, and what a 200 there must look like; the first that fits counts.
 local SHAPES = {
+  { "^/elements/oauthProxies", nil },
+  { "^/elements/metadata$", "element.metadata.schema.json", each = true },
+  { "^/elements/%d+/docs$", "swagger.schema.json" },
+  { "^/elements/[^/]+/export$", "element.schema.json" },
   { "^/elements$", "elements.schema.json" },
   { "^/elements/keys$", "keys.schema.json" },
   { "^/elements/[^/]+$", "element.schema.json" },
   { "^/elements/[^/]+/configuration$", "element.configurations.schema.json" },
   { "/instances/%d+$", "element.instance.schema.json" },
+  { "^/instances$", "element.instances.schema.json", method = "GET" },
+  { "^/instances$", "element.instance.schema.json" },
+  { "^/elements/[^/]+/instances$", "element.instances.schema.json", method = "GET" },
+  { "^/elements/[^/]+/instances$", "element.instance.schema.json" },
+  { "/events$", "events.schema.json" },
+  { "/events/[^/]+$", "event.schema.json" },
+  { "^/instances/.*docs$", "swagger.schema.json" },
+  { "^/instances/.*docs/[^/]+$", "swagger.schema.json" },
+  { "^/usage$", "usage.schema.json" },
 }
 
 local M = {}
@@ -54,21 +67,23 @@ function platform:element(token)
   return ("User %s, Element %s"):format(self.model.user_secret, token)
 end
 
-local function shape_of(method, path)
-  if method == "DELETE" or method == "PUT" then
-    return nil
-  end
-  if path:find("/instances$") then
-    return method == "POST" and "element.instance.schema.json" or "element.instances.schema.json"
+local function check_shape(method, path, query, value)
+  local metadata = path:find("^/elements/%d+/metadata$")
+  if metadata then
+    local expanded = query:find("expand=true", 1, true)
+    assert(schema.check(schemas, ("element.metadata.%sschema.json"):format(expanded and "expanded" or ""), value))
   end
   for _, shape in ipairs(SHAPES) do
-    if path:find(shape[1]) and not path:find("^/elements/[^/]+/oauth/") then
-      return shape[2]
+    if path:find(shape[1]) and (not shape.method or shape.method == method) then
+      for _, one in ipairs(shape[2] and (shape.each and value or { value }) or {}) do
+        assert(schema.check(schemas, shape[2], one))
+      end
+      return
     end
   end
 end
 
-local function look_at(method, path, response, value)
+local function look_at(method, path, query, response, value)
   local id = response.headers["Elements-Request-Id"]
   assert(id and id:find("^%x+$") and #id == 24, "no request id at " .. path)
   if response.status >= 400 then
@@ -79,16 +94,13 @@ local function look_at(method, path, response, value)
     end
     return
   end
-  local shape = shape_of(method, path)
-  if shape then
-    assert(schema.check(schemas, shape, value))
-  end
+  check_shape(method, path, query, value)
 end
 
 --- One call below the API.
 ---@param method string
 ---@param path string  with its query
----@param options? table  `auth` (default: User and Organization; false: none), `json` (a value to send), `headers`, `body`
+---@param options? table  `auth` (default: User and Organization; false: none), `json` (a value to send), `headers`, `body`, `other_shape` (not as the vendor's schema has it)
 ---@return integer status
 ---@return any value  decoded; nil for an empty body
 ---@return table response
@@ -112,11 +124,27 @@ function platform:call(method, path, options)
   local value
   if (response.headers["Content-Type"] or ""):find("json") and response.body ~= "" then
     value = json.decode(response.body)
-    if not headers["sandbox-fault"] then
-      look_at(method, where, response, value)
+    if not headers["sandbox-fault"] and not options.other_shape then
+      look_at(method, where, query, response, value)
     end
   end
   return response.status, value, response
+end
+
+--- The header of calls about an instance, addressed by its token.
+function platform:instance(token)
+  return ("%s, Element %s"):format(self.account, token)
+end
+
+--- A call to the sandbox's own control paths.
+---@return integer status
+---@return any value
+function platform:control(method, path, value)
+  local response = self.model:handle{
+    method = method, path = "/sandbox" .. path, body = value and assert(json.encode(value)) or "",
+    headers = { ["content-type"] = value and "application/json" or nil },
+  }
+  return response.status, response.body ~= "" and json.decode(response.body) or nil
 end
 
 --- oauth/url with these parameters -> the URL for the user.

@@ -68,6 +68,9 @@ function M.content()
   if response.delay then
     ngx.sleep(response.delay)
   end
+  if response.later then
+    response = response.later()
+  end
   if response.hang_up then
     return ngx.exit(444)   -- nginx's own: close without an answer; it cannot choose a reset per request
   end
