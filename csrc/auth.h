@@ -14,7 +14,7 @@ struct ce_credentials {
 
 /* Appends "Authorization: User u, Organization o, Element e" with the parts that
  * are there, and nothing when none is.  The values go raw: they are base64 text
- * that the platform compares byte for byte (contract section 2; N51).  On failure
+ * that the platform compares byte for byte (platform 2; pitfall 51).  On failure
  * out is as it was. */
 int ce_auth_header(struct ce_buf *out, const struct ce_credentials *credentials);
 

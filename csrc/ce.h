@@ -20,7 +20,7 @@ enum ce_result {
 
 /* Ceilings, in bytes.  A buffer is born with the one that fits its use. */
 #define CE_URL_MAX      (64u * 1024u)           /* longer URLs are cut by servers anyway */
-#define CE_HEADER_MAX   (64u * 1024u)           /* all request headers, or all answer headers (N30) */
+#define CE_HEADER_MAX   (64u * 1024u)           /* all request headers, or all answer headers (pitfall 30) */
 #define CE_TEXT_MAX     (1024u * 1024u)         /* a message, redacted or not */
 #define CE_BODY_MAX     (512u * 1024u * 1024u)  /* a request body; answers have their own limit */
 

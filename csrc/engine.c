@@ -3,7 +3,7 @@
  * Owns the curl multi handle, the poller, the easy handles and every byte of an
  * answer.  Lends answer bytes until ce_transfer_free().  Copies all it is given.
  * Knows nothing of Lua, JSON, retries or what the secrets mean.  Make it after
- * fork: its descriptors and TLS sessions are not for sharing (N4). */
+ * fork: its descriptors and TLS sessions are not for sharing (pitfall 4). */
 #define _GNU_SOURCE   /* RTLD_DEFAULT, SOCK_CLOEXEC */
 
 #include "engine.h"
@@ -30,7 +30,7 @@
 #define HEADERS_MAX   64      /* request header lines of one call */
 #define EXPECT_ABOVE  1024    /* bytes of body from which some libcurl asks "Expect: 100-continue" */
 #define IDLE_MAX      64      /* finished handles kept for the next calls */
-#define IDLE_SECONDS  30L     /* an unused connection older than this is not used again (N47) */
+#define IDLE_SECONDS  30L     /* an unused connection older than this is not used again (pitfall 47) */
 
 struct ce_transfer {
     struct ce_engine *engine;          /* NULL once the engine is closed */
@@ -46,6 +46,7 @@ struct ce_transfer {
     int offered;                       /* a connection was ready for the request */
     int repeat_refused;                /* libcurl wanted to send it again and was told no */
     int head_whole;                    /* the empty line after the answer's headers came */
+    int unwatched;                     /* nobody would tell when its socket is ready */
     int too_large;
     long status;
     CURLcode code;
@@ -63,6 +64,7 @@ struct ce_engine {
     struct ce_poller *poller;
     struct ce_trust trust;
     int trust_known;
+    int unwatched;                     /* a transfer is; see on_socket() */
     unsigned int generation;           /* of the process when it was opened */
     int shield_sigpipe;                /* this libcurl can raise SIGPIPE */
     void (*clear_tls_errors)(void);    /* OpenSSL's, when the process has one */
@@ -183,7 +185,7 @@ static int is_ours(const struct ce_engine *e, int fd)
 }
 
 /* CURLOPT_OPENSOCKETFUNCTION: close-on-exec, so that a child of the script does not
- * hold our TLS connections open (N49). */
+ * hold our TLS connections open (pitfall 49). */
 static curl_socket_t on_open(void *userp, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct ce_engine *e = userp;
@@ -221,9 +223,9 @@ static int on_close(void *userp, curl_socket_t fd)
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *userp, void *socketp)
 {
     struct ce_engine *e = userp;
+    struct ce_transfer *t = NULL;
     int wanted = 0;
 
-    (void)easy;
     (void)socketp;
     if (what == CURL_POLL_REMOVE && !is_ours(e, fd)) {
         /* The resolver's: closed right after this call, and its number used again. */
@@ -234,7 +236,16 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *userp, void *
         wanted |= CE_POLL_IN;
     if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
         wanted |= CE_POLL_OUT;
-    return ce_poller_want(e->poller, fd, wanted) == CE_OK ? 0 : -1;
+    if (ce_poller_want(e->poller, fd, wanted) == CE_OK)
+        return 0;
+    /* Out of memory.  A refusal here ends every transfer of the multi handle without
+     * another word, their timers too; so this one is ended by harvest(). */
+    (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
+    if (t != NULL) {
+        t->unwatched = 1;
+        e->unwatched = 1;
+    }
+    return 0;
 }
 
 /* CURLMOPT_TIMERFUNCTION: one-shot; -1 takes it back. */
@@ -249,7 +260,7 @@ static int on_timer(CURLM *multi, long timeout_ms, void *userp)
 
 /* ---- one transfer: libcurl's callbacks ---------------------------------- */
 
-/* CURLOPT_WRITEFUNCTION: counts after decompression, where MAXFILESIZE does not (N30). */
+/* CURLOPT_WRITEFUNCTION: counts after decompression, where MAXFILESIZE does not (pitfall 30). */
 static size_t on_body(char *bytes, size_t size, size_t n, void *userp)
 {
     struct ce_transfer *t = userp;
@@ -267,6 +278,7 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *userp)
 static size_t on_header(char *bytes, size_t size, size_t n, void *userp)
 {
     struct ce_transfer *t = userp;
+    int rc;
 
     n *= size;
     if (n > 5 && memcmp(bytes, "HTTP/", 5) == 0) {
@@ -275,17 +287,16 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *userp)
     }
     if (n != 0 && (bytes[0] == '\r' || bytes[0] == '\n'))
         t->head_whole = 1;
-    if (ce_buf_add(&t->answer_headers, bytes, n) != CE_OK) {
+    rc = ce_buf_add(&t->answer_headers, bytes, n);
+    if (rc == CE_ETOOBIG)
         t->too_large = 1;
-        return 0;
-    }
-    return n;
+    return rc == CE_OK ? n : 0;
 }
 
 #if LIBCURL_VERSION_NUM >= 0x075000
 /* CURLOPT_PREREQFUNCTION: libcurl has a connection and is about to send.  It comes
  * here a second time when a kept-alive connection died and libcurl would send the
- * request again by itself; the server may have acted on the first (N1).  Saying no
+ * request again by itself; the server may have acted on the first (pitfall 1).  Saying no
  * here keeps the connection for the next call, where FRESH_CONNECT would not, and
  * lets head and body leave in one write, where a read callback would not.  It is no
  * for every method: what may be repeated is repeated by the caller, who counts. */
@@ -331,10 +342,10 @@ static CURLcode set_common(struct ce_transfer *t)
     SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
     SET(CURLOPT_CLOSESOCKETDATA, e);
     SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_FOLLOWLOCATION, 0L);               /* secrets in headers and bodies would travel (N14) */
+    SET(CURLOPT_FOLLOWLOCATION, 0L);               /* secrets in headers and bodies would travel (pitfall 14) */
     SET(CURLOPT_UNRESTRICTED_AUTH, 0L);
     SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);     /* would become Basic authentication (N31) */
+    SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);     /* would become Basic authentication (pitfall 31) */
     SET(CURLOPT_PATH_AS_IS, 1L);                   /* the path was encoded by us; leave it so */
     SET(CURLOPT_SSL_VERIFYPEER, 1L);
     SET(CURLOPT_SSL_VERIFYHOST, 2L);
@@ -346,7 +357,7 @@ static CURLcode set_common(struct ce_transfer *t)
     SET(CURLOPT_MAXAGE_CONN, IDLE_SECONDS);
 #endif
 #if LIBCURL_VERSION_NUM >= 0x075700
-    /* Without it a slow name server holds us for seconds past the deadline (N3).
+    /* Without it a slow name server holds us for seconds past the deadline (pitfall 3).
      * An older libcurl at run time does not know it; then it stays slow. */
     if (rc == CURLE_OK)
         (void)curl_easy_setopt(t->easy, CURLOPT_QUICK_EXIT, 1L);
@@ -358,7 +369,7 @@ static CURLcode set_trust(struct ce_transfer *t, const char *file, const char *d
 {
     CURLcode rc = CURLE_OK;
 
-    /* Both, always: libcurl caches a parsed bundle only where no directory is set (N9). */
+    /* Both, always: libcurl caches a parsed bundle only where no directory is set (pitfall 9). */
     SET(CURLOPT_CAINFO, file);
     SET(CURLOPT_CAPATH, directory);
     if (rc == CURLE_OK) {
@@ -507,7 +518,7 @@ static int set_headers(struct ce_transfer *t, const struct ce_settings *s, const
     /* Without a body libcurl would still call a POST's nothing a form. */
     if (rc == CE_OK && !has_header(call, "Content-Type") && (call->body != NULL || !is_bodiless(call->method)))
         rc = add_line(t, starts, &count, call->body != NULL ? "Content-Type: application/json" : "Content-Type:");
-    /* No pause of a second on large bodies (N50); libcurl leaves small ones alone. */
+    /* No pause of a second on large bodies (pitfall 50); libcurl leaves small ones alone. */
     if (rc == CE_OK && call->body_len > EXPECT_ABOVE)
         rc = add_line(t, starts, &count, "Expect:");
     if (rc == CE_OK && s->user_agent.len != 0 && !has_header(call, "User-Agent")) {
@@ -634,6 +645,7 @@ static void transfer_clear(struct ce_transfer *t)
     t->offered = 0;
     t->repeat_refused = 0;
     t->head_whole = 0;
+    t->unwatched = 0;
     t->too_large = 0;
     t->status = 0;
     t->error[0] = '\0';
@@ -848,7 +860,7 @@ struct ce_engine *ce_engine_open(void)
     e->now = ce_clock_ms();
     e->shield_sigpipe = curl_version_info(CURLVERSION_NOW)->version_num < 0x075700;
     /* libcurl leaves the errors of a failed handshake in OpenSSL's queue, and nginx
-     * reports them as its own (N40).  Looked up, not linked: one OpenSSL a process.
+     * reports them as its own (pitfall 40).  Looked up, not linked: one OpenSSL a process.
      * POSIX lets an object pointer become a function pointer, ISO C does not say so. */
     {
         void *address = dlsym(RTLD_DEFAULT, "ERR_clear_error");
@@ -929,30 +941,43 @@ static int is_too_large(CURLcode code)
     return code == CURLE_OUT_OF_MEMORY;
 }
 
+static void finish(struct ce_engine *e, struct ce_transfer *t, CURLcode code)
+{
+    t->code = code;
+    (void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->status);
+    leave_multi(e, t);
+    t->done = 1;
+    queue_finished(e, t);
+}
+
 /* Collects what libcurl has finished; returns how many. */
 static int harvest(struct ce_engine *e)
 {
+    struct ce_transfer *live;
     CURLMsg *msg;
     int left;
     int count = 0;
 
     while ((msg = curl_multi_info_read(e->multi, &left)) != NULL) {
         struct ce_transfer *t = NULL;
+        CURLcode code = msg->data.result;
 
         if (msg->msg != CURLMSG_DONE)
             continue;
         (void)curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &t);
-        t->code = msg->data.result;
-        if (t->code == CURLE_OK && !t->head_whole)
-            t->code = CURLE_PARTIAL_FILE;   /* libcurl takes half a head for a whole one */
-        if (is_too_large(t->code) && t->offered && !t->head_whole)
+        if (code == CURLE_OK && !t->head_whole)
+            code = CURLE_PARTIAL_FILE;   /* libcurl takes half a head for a whole one */
+        if (is_too_large(code) && t->offered && !t->head_whole)
             t->too_large = 1;   /* a header line beyond libcurl's own limit */
-        (void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->status);
-        leave_multi(e, t);
-        t->done = 1;
-        queue_finished(e, t);
+        finish(e, t, code);
         count++;
     }
+    for (live = e->unwatched ? e->live : NULL; live != NULL; live = live->next)
+        if (live->unwatched && !live->done) {
+            finish(e, live, CURLE_OUT_OF_MEMORY);
+            count++;
+        }
+    e->unwatched = 0;
     if (count != 0 && e->clear_tls_errors != NULL)
         e->clear_tls_errors();
     return count;

@@ -66,7 +66,7 @@ struct ce_engine *ce_engine_open(void);
 
 /* Ends what is in flight and gives everything back.  In a forked child of the
  * process that opened it, it only closes descriptors: tidying up would say goodbye
- * to the parent's TLS sessions (N4). */
+ * to the parent's TLS sessions (pitfall 4). */
 void ce_engine_close(struct ce_engine *e);
 
 /* 0 once the process has forked since it was opened: open another one. */

@@ -33,7 +33,7 @@ void ce_setclass(lua_State *L, const char *name)
 }
 
 /* libcurl can leave a resolver thread behind (QUICK_EXIT) and OpenSSL calls our
- * socket callbacks late: the code must outlive the Lua state that loaded it (N36).
+ * socket callbacks late: the code must outlive the Lua state that loaded it (pitfall 36).
  * luarocks' builtin build has no linker flags, so the module pins itself. */
 static void pin(void)
 {

@@ -1,7 +1,7 @@
 /* lengine.c -- the engine for Lua: core.engine.
  *
  * Start, step, result: nothing here waits longer than it is told to, and nothing
- * calls back into Lua, so that all waiting can be Lua's (N32).  Owns the userdata
+ * calls back into Lua, so that all waiting can be Lua's (pitfall 32).  Owns the userdata
  * Settings, Engine and Transfer; an Engine may be collected before its Transfers. */
 #define _POSIX_C_SOURCE 200809L   /* nanosleep */
 

@@ -73,7 +73,7 @@ static int secret_equal(lua_State *L)
     return 1;
 }
 
-/* random(n) -> n bytes (at most 256) that nobody can guess, from the kernel (N19). */
+/* random(n) -> n bytes (at most 256) that nobody can guess, from the kernel (pitfall 19). */
 static int secret_random(lua_State *L)
 {
     unsigned char bytes[256];

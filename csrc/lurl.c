@@ -52,7 +52,7 @@ static int url_escape(lua_State *L)
 }
 
 /* An id as Lua has it: an integer, a float that is one, or text.  Never "12345.0",
- * never "1e+15" (N7). */
+ * never "1e+15" (pitfall 7). */
 static const char *segment_text(lua_State *L, int index, size_t *n, char *digits, size_t size)
 {
     lua_Number number;

@@ -1,4 +1,4 @@
-/* redact.c -- taking secrets out of a text before anybody sees it (N5).
+/* redact.c -- taking secrets out of a text before anybody sees it (pitfall 5).
  *
  * By value for what the client and the call know, by name for what only the
  * platform or the provider knows.  Owns nothing; the text with its secrets stays

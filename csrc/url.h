@@ -9,7 +9,7 @@
 int ce_url_escape(struct ce_buf *out, const char *text, size_t n);
 
 /* Appends one path segment.  "." and ".." are encoded too, since libcurl and
- * servers fold them away (N31).  CE_EINVAL for an empty segment. */
+ * servers fold them away (pitfall 31).  CE_EINVAL for an empty segment. */
 int ce_url_segment(struct ce_buf *out, const char *text, size_t n);
 
 /* Is this a path we may put behind a base URL: starts with '/', holds nothing but
@@ -17,7 +17,7 @@ int ce_url_segment(struct ce_buf *out, const char *text, size_t n);
 int ce_url_path_ok(const char *path, size_t n);
 
 /* The position of the first control character (CR, LF, NUL, DEL, ...), or n.  Such a
- * byte in a header would start a second one (N31). */
+ * byte in a header would start a second one (pitfall 31). */
 size_t ce_text_control(const char *text, size_t n);
 
 #endif

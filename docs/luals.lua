@@ -29,7 +29,7 @@ M.pages = {
       "lua/celements/support.lua",
       "lua/celements/hub.lua",
     },
-    owners = { "client", "client.methods" },
+    owners = { "client", "methods" },
   },
   { name = "celements.InstanceClient", tag = "classmod", files = { "lua/celements/hub.lua" }, owners = { "hub" } },
   { name = "celements.Pages", tag = "classmod", files = { "lua/celements/page.lua" }, owners = { "pages" } },

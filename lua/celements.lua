@@ -9,7 +9,7 @@ local oauth = require "celements.oauth"
 require "celements.assert"
 
 ---@class celements
----@field sandbox celements.Sandbox  a platform on this machine, for tests; needs LuaSocket
+---@field sandbox celements.SandboxModule  a platform on this machine, for tests; needs LuaSocket
 ---@field parse_callback fun(url: string|table, expected?: {state?: string, request_token?: string}): table<string, string>?, celements.Error?
 ---@field where fun(field: string, operator: string, value?: string|number|boolean|table): string
 ---@field all fun(...: string): string

@@ -405,7 +405,9 @@ describe("over HTTP/2, a POST", function()
     local pid = assert(process.fork())
     if pid == 0 then
       process.sleep(0.4)
-      os.execute(("pkill -KILL -P %d"):format(platform.pid))
+      for worker in io.open(("/proc/%d/task/%d/children"):format(platform.pid, platform.pid)):read("*a"):gmatch "%d+" do
+        process.kill(tonumber(worker), "KILL")
+      end
       process.exit(0)
     end
     local result, err = c:create_instance(INSTANCE_PARAMS, { headers = { ["Sandbox-Fault"] = "delay=3" } })

@@ -122,11 +122,11 @@ describe("the module's functions", function()
 
   it("raise at the caller's line, whatever the mistake", function()
     for _, name in ipairs { "oauth_url", "oauth_token", "create_instance" } do
-      assert.equal("the parameters has to be a table, not a string", raises(function()
+      assert.equal("params has to be a table, not a string", raises(function()
         local result = celements[name]("hubspot", { base_url = server.url })
         return result, nil
       end))
-      assert.equal("the parameters has to be a table, not a nil", raises(function()
+      assert.equal("params has to be a table, not a nil", raises(function()
         local result = celements[name]()
         return result, nil
       end))

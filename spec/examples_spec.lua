@@ -49,6 +49,39 @@ describe("an example without secrets in the environment", function()
       "  tags[1]\n", "Instance 12345 is there: Test.")
   end)
 
+  it("list_contacts streams the rows that a condition picks", function()
+    local output, status = run("examples/list_contacts.lua")
+    assert.equal(0, status, output)
+    local _, rows = output:gsub("\n  %S+ O'Brien <contact%d+@instance12345%.example%.com>", "")
+    assert.is_true(rows > 5, output) -- more than a page
+    has(output, ("%d contacts."):format(rows))
+    output, status = run("examples/list_contacts.lua 2026-01-01T00:00:00Z")
+    assert.equal(0, status, output)
+    has(output, "0 contacts.")
+  end)
+
+  it("reauthenticate makes a lost connection work, with the same token", function()
+    local output, status = run("examples/reauthenticate.lua")
+    assert.equal(0, status, output)
+    has(output, "Instance 12345, CRM of customer 42: not connected.", "Instance 12345, CRM of customer 42: connected.",
+      "Its token is the same as before.")
+    has_not(output, "our-client-secret")
+  end)
+
+  it("bulk_create makes each once, loses no answer, and names what failed", function()
+    local output, status = run("examples/bulk_create.lua")
+    assert.equal(0, status, output)
+    has(output, "10 of 40, ", "40 of 40, 1 failed", "customer-17: invalid: The provider refused",
+      "39 instances are there, 3 of them were there already")
+    has_not(output, "a wrong key")
+  end)
+
+  it("find_broken reports what is disabled or not connected, and nothing else", function()
+    local output, status = run("examples/find_broken.lua")
+    assert.equal(0, status, output)
+    has(output, "  12347 customer-3: disabled\n", "  12349 customer-5: ", "7 instances, 2 of them broken.")
+  end)
+
   it("from_instance_json finds its file from anywhere", function()
     local here = output_of("pwd"):gsub("\n$", "")
     local output, status = output_of("cd / && " .. reader.command(quote(here .. "/examples/from_instance_json.lua")))
@@ -138,6 +171,58 @@ describe("an example with secrets in the environment", function()
     assert.equal(1, status, output)
     has(output, "invalid_credentials")
     has_not(output, "canary-of-a-key", sandbox.user_secret, sandbox.org_secret)
+  end)
+
+  it("bulk_create takes its customers from a file, and makes none twice when it runs again", function()
+    local file, key = directory .. "/customers", celements.sandbox.credentials("typeform")["api.key"]
+    write(file, ("acme %s\nzeta %s\nbad canary-of-a-key\n\n"):format(key, key))
+    for _, there in ipairs { 0, 2 } do
+      local output, status = run("examples/bulk_create.lua " .. quote(file), sandbox)
+      assert.equal(0, status, output)
+      has(output, "3 of 3, 1 failed", "bad: invalid: ", ("2 instances are there, %d of them"):format(there))
+      shows_no_secret(output)
+      has_not(output, key, "canary-of-a-key")
+    end
+    assert.equal(2, #control:instances({ tags = "bulk" }):all())
+  end)
+
+  it("list_contacts takes the token from the environment, and shows no secret", function()
+    local instance = newest()
+    local output, status = run("examples/list_contacts.lua", sandbox, { ELEMENT_TOKEN = instance.token })
+    assert.equal(0, status, output)
+    has(output, ("@instance%s.example.com"):format(instance.id))
+    shows_no_secret(output)
+    output, status = run("examples/list_contacts.lua", sandbox)
+    assert.equal(1, status, output)
+    has(output, "ELEMENT_TOKEN is not set")
+  end)
+
+  it("reauthenticate asks for the callback, and shows no secret", function()
+    local app = { CLIENT_ID = "canary-client", CLIENT_SECRET = "canary-secret", CALLBACK_URL = "https://a.example.com/cb" }
+    local step = assert(control:oauth_url {
+      element = "hubspotcrm", api_key = app.CLIENT_ID, api_secret = app.CLIENT_SECRET, callback_url = app.CALLBACK_URL,
+    })
+    local granted = assert(celements.parse_callback(assert(celements.sandbox.consent(step.oauthUrl, "approve"))))
+    local instance = assert(control:create_instance {
+      element = "hubspotcrm", name = "CRM", provider_data = granted,
+      configuration = { ["oauth.api.key"] = app.CLIENT_ID, ["oauth.api.secret"] = app.CLIENT_SECRET,
+        ["oauth.callback.url"] = app.CALLBACK_URL },
+    })
+    app.INSTANCE_ID = ("%d"):format(instance.id)
+    local output, status, callback = run_with_user("examples/reauthenticate.lua", app)
+    assert.equal(0, status, output)
+    has(output, ("Instance %d, CRM: connected."):format(instance.id), "Its token is the same as before.")
+    shows_no_secret(output)
+    has_not(output, "canary-secret", celements.parse_callback(callback).code)
+  end)
+
+  it("find_broken looks at the account that the environment names, and changes nothing there", function()
+    local before = control:instances():all()
+    local output, status = run("examples/find_broken.lua", sandbox)
+    assert.equal(0, status, output)
+    has(output, ("%d instances, 0 of them broken."):format(#before))
+    shows_no_secret(output)
+    assert.equal(#before, #control:instances():all())
   end)
 
   it("from_instance_json sends a file that is filled in", function()

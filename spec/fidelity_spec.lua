@@ -25,7 +25,7 @@ local function encode(text)
   end))
 end
 
--- The query that api.md asks for: these first, the others by name, a repeated name where
+-- The query that oauth_url promises: these first, the others by name, a repeated name where
 -- it stood.
 local function expected_query(pairs_of_page)
   local left, parts = {}, {}

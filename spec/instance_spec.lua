@@ -193,7 +193,7 @@ describe("create_instance", function()
     for _, case in ipairs {
       { { element = true }, "element has to be a string or table or number, not a boolean" },
       { { element = "x", name = 1 }, "name has to be a string, not a number" },
-      { { element = "x", provider_data = "code" }, "providerData has to be a table, not a string" },
+      { { element = "x", provider_data = "code" }, "provider_data has to be a table, not a string" },
       { { element = "x", configuration = "a=b" }, "configuration has to be a table, not a string" },
       { { element = "x", tags = 1 }, "tags has to be a string or table, not a number" },
       { { element = "x", tags = { 1 } }, "tags[1] has to be a string, not a number" },

@@ -267,8 +267,10 @@ describe("a list that cannot be followed", function()
   end)
 
   it("gives the token that was gone on from", function()
-    fails({ b = { rows = { 1 }, next = "b" } }, { page = "b" })
-    fails({ b = { rows = { 1 }, next = "c" }, c = { rows = { 2 }, next = "b" } }, { page = "b" })
+    local _, it = fails({ b = { rows = { 1 }, next = "b" } }, { page = "b" })
+    assert.equal(0, it.count)
+    _, it = fails({ b = { rows = { 1 }, next = "c" }, c = { rows = { 2 }, next = "b" } }, { page = "b" })
+    assert.equal(1, it.count)
   end)
 
   it("is none: a thing, a text or nothing in its place would look like its end", function()

@@ -9,7 +9,7 @@ local output_of, quote, read, write = reader.output_of, reader.quote, reader.rea
 
 local readme = read("README.md")
 
-local GUIDES = { "connecting", "endpoints", "json", "nginx" }
+local GUIDES = { "connecting", "endpoints", "json", "nginx", "pitfalls", "platform" }
 local guides = {}
 for _, name in ipairs(GUIDES) do
   guides[name] = read("docs/" .. name .. ".md")

@@ -83,7 +83,9 @@ describe("the types that editors read", function()
       for line in read(path):gmatch("[^\n]+") do
         local class = line:match("^%-%-%-@class ([%w_.]+)")
         if class then
-          assert.is_nil(classes[class] and class ~= "celements" and class .. " is in " .. path .. " too")
+          -- A client's methods come from several files, and each opens the class again.
+          local again = class == "celements" or class == "celements.Client"
+          assert.is_nil(classes[class] and not again and class .. " is in " .. path .. " too" or nil)
           classes[class] = true
         end
         local rest = line:match("^%-%-%-@%l+ (.*)$")

@@ -47,6 +47,9 @@ function M.normalise(text, allow_http)
   if not host then
     return nil, "is not a host or URL; an example: " .. M.DEFAULT
   end
+  if #host > 253 or (port ~= "" and tonumber(port) > 65535) then
+    return nil, "has a host or a port that cannot be"
+  end
   local loopback = M.is_loopback(host)
   scheme = scheme or (loopback and "http" or "https")
   if scheme ~= "https" and scheme ~= "http" then

@@ -6,7 +6,7 @@ local errors = require "celements.error"
 
 local M = {}
 
--- Any of these carries a grant (flows.md sections 1 to 3).
+-- Any of these carries a grant (platform 13.2).
 local GRANTS = { "code", "access_token", "oauth_verifier", "token" }
 
 -- Empty, these are worth nothing; elsewhere a provider may send an empty value.

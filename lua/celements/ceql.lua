@@ -1,4 +1,4 @@
---- Conditions for `where`, with the quoting that CEQL wants (contract section 10).
+--- Conditions for `where`, with the quoting that CEQL wants (platform 10).
 -- Pure: text in, text out.  Whoever sends it percent-encodes the whole.
 
 local check = require "celements.check"

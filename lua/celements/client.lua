@@ -21,8 +21,8 @@ local client_mt = { __name = "celements.Client", __index = client, __metatable =
 local inside = setmetatable({}, { __mode = "k" })
 
 -- What any call can be given besides its parameters, and what request() takes more.
-local CALL_OPTIONS = { headers = true, timeout = true, retries = true, element_token = true }
-local REQUEST_OPTIONS = { query = true, json = true }
+local CALL_OPTIONS = { headers = true, timeout = true, retries = true }
+local REQUEST_OPTIONS = { query = true, json = true, element_token = true }
 for name in pairs(CALL_OPTIONS) do
   REQUEST_OPTIONS[name] = true
 end
@@ -41,6 +41,11 @@ local function default_user_agent()
   return ("celements/%s %s libcurl/%s"):format(version, runtime, core.engine.library().version)
 end
 
+local FRAMING = {}
+for name in ("host content-length transfer-encoding expect te trailer upgrade"):gmatch("%S+") do
+  FRAMING[name] = true
+end
+
 -- "Name: value" lines of a table of headers.  Ours, which are made in C, are refused.
 local function header_lines(headers, level)
   local lines = {}
@@ -52,6 +57,8 @@ local function header_lines(headers, level)
       error("a header's name has characters that do not belong there", level + 1)
     elseif name:lower() == "authorization" then
       error("the Authorization header is made from user_secret and org_secret", level + 1)
+    elseif FRAMING[name:lower()] then
+      error(("the header %s is libcurl's to write: it says where a request ends and where it goes"):format(name), level + 1)
     elseif core.url.control(value) then
       error(("the header %s holds a control character"):format(name), level + 1)
     end
@@ -106,6 +113,9 @@ local function new_state(options, level)
       base_url = options.base_url,
       ca_file = options.ca_file,
       swapped = look_swapped(options.user_secret, options.org_secret),
+      proxy = function()
+        return require("celements.proxy").of(proxy)
+      end,
       trust = function()
         local engine = wait.engine()
         return engine and engine:trust()
@@ -232,7 +242,21 @@ local function flat_query(query, level)
   return out
 end
 
+local PATH_MAX = 16 * 1024
+
 local METHODS = { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true }
+
+-- An instance's token as a Secret; the line break of the file it was read from is no
+-- part of it.  Raises with what is wrong with it.
+local function token_of(text, name, level)
+  check.type(text, "string", name, level + 1)
+  text = text:gsub("\r?\n$", "")
+  local problem = text == "" and "is empty" or check.credential_problem(text)
+  if problem then
+    error(name .. " " .. problem, level + 1)
+  end
+  return core.secret.new(text)
+end
 
 -- Raises unless options (a table) holds nothing but known names of the right types.
 local function check_options(options, level, known)
@@ -253,16 +277,12 @@ local function check_options(options, level, known)
     check.type(options.retries, "number", "retries", level + 1)
   end
   if options.element_token ~= nil then
-    check.type(options.element_token, "string", "element_token", level + 1)
-    local problem = check.credential_problem(options.element_token)
-    if problem then
-      error("element_token " .. problem, level + 1)
-    end
+    token_of(options.element_token, "element_token", level + 1)
   end
 end
 
 -- The instance's token goes with the user secret alone to its resources, and with both
--- to /instances/... (contract section 2).
+-- to /instances/... (platform 2).
 local function letters_for(path)
   return path:find("^/instances") and "uoe" or "ue"
 end
@@ -295,7 +315,7 @@ local function complete(state, call, options, level)
     call.compressed = call.method == "GET"
   end
   if options.element_token then
-    call.letters, call.element = letters_for(call.path), core.secret.new(options.element_token)
+    call.letters, call.element = letters_for(call.path), token_of(options.element_token, "element_token", level + 1)
   end
 end
 
@@ -335,7 +355,7 @@ local function encode(call)
   call.body = body
 end
 
--- The platform says of some lists that are empty: 404 "No instances found" (contract 5).
+-- The platform says of some lists that are empty: 404 "No instances found" (platform 5).
 -- A provider's 404 means that something is not there.
 local function is_empty_list(call, err)
   return call.empty and err.status == 404 and not err.provider_message and err.message:find("^No .* found%.?$") ~= nil
@@ -350,7 +370,8 @@ local function not_wanted(state, call, info)
     request_id = info.request_id,
     outcome = "unknown",
   }
-  return require("celements.failure").finish(err, call, info.attempts, state.place)
+  local values = require("celements.redact").values(state.secrets, call)
+  return require("celements.failure").finish(err, call, info.attempts, state.place, values)
 end
 
 --- The door itself, for the modules that add methods to a client.
@@ -399,6 +420,8 @@ function client:request(method, path, options)
   method = method:upper()
   if not METHODS[method] then
     error("the method has to be one of DELETE, GET, HEAD, PATCH, POST and PUT", 2)
+  elseif #path > PATH_MAX then
+    error(("the path is longer than %d bytes"):format(PATH_MAX), 2)
   elseif not core.url.path_ok(path) then
     error("the path has to start with '/' and be percent-encoded; celements.path('instances', id) makes one", 2)
   end
@@ -503,6 +526,7 @@ M.methods = client
 --- Raises unless the options of a call are known and of the right types: (options,
 -- level, known), with the known names those of any call unless said.
 M.check_options = check_options
+M.token_of = token_of
 
 --- A caller's query as a flat list of names and values: (query, level).
 M.flat_query = flat_query

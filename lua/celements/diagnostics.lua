@@ -2,6 +2,7 @@
 
 local base_url = require "celements.base_url"
 local core = require "celements.core"
+local proxy = require "celements.proxy"
 local version = require "celements.version"
 local wait = require "celements.wait"
 
@@ -14,7 +15,8 @@ function report_mt:__tostring()
     "celements " .. self.celements .. " on " .. self.lua,
     ("libcurl %s (%s%s)"):format(self.libcurl.version, self.libcurl.tls, self.libcurl.http2 and ", HTTP/2" or ""),
     "lua-cjson " .. self.cjson.version .. (self.cjson.path and " from " .. self.cjson.path or ""),
-    ("trust store: %s%s: %s"):format(self.trust.kind, self.trust.path and " " .. self.trust.path or "", self.trust.why),
+    ("trust store: %s%s: %s%s"):format(self.trust.kind, self.trust.path and " " .. self.trust.path or "", self.trust.why,
+      self.trust.readable and "" or "; it cannot be read"),
     "base URL: " .. self.base_url,
     "secrets in the environment: user " .. self.user_secret .. ", organization " .. self.org_secret,
     "proxy in the environment: " .. (self.proxy or "none"),
@@ -28,17 +30,6 @@ end
 local function set_or_not(name)
   local value = os.getenv(name)
   return value and value ~= "" and "set" or "not set"
-end
-
--- Without the password that may stand in it.
-local function proxy()
-  for _, name in ipairs { "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY" } do
-    local value = os.getenv(name)
-    if value and value ~= "" then
-      value = value:gsub("^(%a[%w+.-]*://)[^/@]*@", "%1[redacted]@"):gsub("^[^/@]*@", "[redacted]@")
-      return value .. " (" .. name .. ")"
-    end
-  end
 end
 
 local function cjson()
@@ -55,6 +46,16 @@ local function environment_url()
   return base_url.normalise(configured, true) or "not usable"
 end
 
+local function trust_store(engine)
+  local trust = engine:trust()
+  local file = trust.path and io.open(trust.path, "rb")
+  trust.readable = trust.path == nil or file ~= nil
+  if file then
+    file:close()
+  end
+  return trust
+end
+
 --- Versions, paths and settings as they are found; tostring() of it is readable.
 ---@return celements.Diagnostics
 function M.collect()
@@ -64,11 +65,11 @@ function M.collect()
     lua = rawget(_G, "jit") and rawget(_G, "jit").version or _VERSION,
     libcurl = core.engine.library(),
     cjson = cjson(),
-    trust = engine:trust(),
+    trust = trust_store(engine),
     base_url = environment_url(),
     user_secret = set_or_not "CELEMENTS_USER_SECRET",
     org_secret = set_or_not "CELEMENTS_ORG_SECRET",
-    proxy = proxy(),
+    proxy = proxy.from_environment(),
   }, report_mt)
 end
 

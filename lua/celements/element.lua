@@ -9,9 +9,12 @@ local json = require "celements.json"
 local page = require "celements.page"
 local params_of = require "celements.params"
 
+---@class celements.Client
+local methods = client.methods
+
 local M = {}
 
-local PAGE_SIZE = 200 -- the platform's largest (contract section 6)
+local PAGE_SIZE = 200 -- the platform's largest (platform 6)
 
 local path = core.url.path
 
@@ -95,7 +98,7 @@ end
 --- All elements of the catalogue, one after the other: GET /elements.
 ---@param options? {where?: string, page_size?: integer, limit?: integer, page?: string}
 ---@return celements.Pages
-function client.methods:elements(options)
+function methods:elements(options)
   options = M.checked(options, LIST_OPTIONS, 2)
   return (M.list(self, "/elements", options.where and { "where", options.where } or {}, options, 2))
 end
@@ -105,7 +108,7 @@ end
 ---@param options? celements.CallOptions
 ---@return table? element
 ---@return celements.Info info  or celements.Error
-function client.methods:element(key, options)
+function methods:element(key, options)
   check_key(key, 2)
   local result, info = get(self, path("elements", key), "an element", nil, options, 2)
   return result, info
@@ -120,7 +123,7 @@ local function said(item, name, other_name)
   return value
 end
 
--- A row of the platform's, whatever it calls things (contract section 14).
+-- A row of the platform's, whatever it calls things (platform 14).
 local function requirement(item)
   local type_name, default = said(item, "type", "configDataType"), item.defaultValue
   if default == json.null or default == "" then
@@ -213,14 +216,14 @@ end
 ---@param options? celements.CallOptions
 ---@return celements.Requirement[]? list  in the order to ask in: key, name, type, secret, default, description
 ---@return celements.Info info  or celements.Error
-function client.methods:required_configuration(key, auth_type, options)
+function methods:required_configuration(key, auth_type, options)
   check_key(key, 2)
   check.type(auth_type, "string or nil", "the authentication type", 2)
   local list, info = M.requirements(self, key, auth_type, options, 2)
   return list, info
 end
 
--- What the callback will bring, by authentication type (flows.md sections 1 to 3).
+-- What the callback will bring, by authentication type (platform 13.2).
 local PROVIDER_DATA = {
   oauth2 = { code = "<CODE_FROM_THE_CALLBACK>" },
   oauth1 = {
@@ -237,7 +240,7 @@ local PROVIDER_DATA = {
 ---@param options? celements.CallOptions
 ---@return table? params
 ---@return celements.Info info  or celements.Error
-function client.methods:skeleton(key, auth_type, options)
+function methods:skeleton(key, auth_type, options)
   check_key(key, 2)
   check.type(auth_type, "string or nil", "the authentication type", 2)
   local element, info = get(self, path("elements", key), "an element", nil, options, 2)
@@ -256,7 +259,7 @@ function client.methods:skeleton(key, auth_type, options)
       configuration[each.key] = ("<INSERT_%s>"):format(each.key:upper():gsub("[^%w]", "_"))
     end
   end
-  -- Of several types the platform has to be told which (flows.md section 0).
+  -- Of several types the platform has to be told which (platform 13.1).
   if auth_type or chosen and configuration["authentication.type"] then
     configuration["authentication.type"] = chosen
   end
@@ -277,8 +280,7 @@ function client.methods:skeleton(key, auth_type, options)
   return params, info
 end
 
--- metadata and docs take the numeric id only; elements are known by their keys
--- (contract section 6, "Trap").
+-- metadata and docs take the numeric id only (platform 6); elements are known by their keys.
 local function by_id(self, key, resource, wants, query, options, level)
   check_key(key, level + 1)
   local id = key
@@ -298,7 +300,7 @@ end
 ---@param options? celements.CallOptions
 ---@return table? swagger
 ---@return celements.Info info  or celements.Error
-function client.methods:element_docs(key, options)
+function methods:element_docs(key, options)
   local result, info = by_id(self, key, "docs", "a description", nil, options, 2)
   return result, info
 end
@@ -308,7 +310,7 @@ end
 ---@param options? celements.CallOptions
 ---@return table? metadata
 ---@return celements.Info info  or celements.Error
-function client.methods:element_metadata(key, options)
+function methods:element_metadata(key, options)
   local result, info = by_id(self, key, "metadata", "metadata", { "expand", "true" }, options, 2)
   return result, info
 end

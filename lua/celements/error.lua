@@ -40,7 +40,7 @@ function error_mt:__tostring()
   if self.request_id then
     add(" (request ", self.request_id, ")")
   end
-  if self.outcome == "unknown" then
+  if self.outcome == "unknown" and self.method ~= "GET" and self.method ~= "HEAD" then
     add("; the platform may have acted on it")
   end
   if self.hint then

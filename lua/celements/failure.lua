@@ -114,10 +114,12 @@ end
 ---@param call {method: string, path: string, element?: celements.Secret}
 ---@param attempts integer
 ---@param place table  see celements.hint
+---@param values table  what to redact: an id may be anything a program puts there
 ---@return celements.Error
-function M.finish(err, call, attempts, place)
-  err.method, err.path, err.attempts = call.method, call.path, attempts
-  err.hint = err.hint or hint.of(err, place, call.element ~= nil)
+function M.finish(err, call, attempts, place, values)
+  err.method, err.path, err.attempts = call.method, redact.text(call.path, values), attempts
+  local advice = err.hint or hint.of(err, place, call.element ~= nil)
+  err.hint = advice and redact.text(advice, values)
   return err
 end
 

@@ -13,12 +13,26 @@ local function is_of_instance(err)
   return err.path == nil or err.path:find("^/instances") ~= nil or err.path:find("^/elements/[^/]+/instances") ~= nil
 end
 
+-- Everything else is a resource of an instance (platform 10), and wants its token.
+local PLATFORM = {}
+for name in ("elements instances hubs organizations users accounts usage audit-logs authentication formulas "
+  .. "common-resources jobs v1alpha1 migrate-tokens"):gmatch("%S+") do
+  PLATFORM[name] = true
+end
+
+local function is_of_platform(path)
+  return path == nil or PLATFORM[path:match("^/([^/]*)")] == true
+end
+
 local function auth(err, place, with_token)
   if err.provider_message then
     return PROVIDER .. ": the user has to connect the account again, for client:reauthenticate()"
   end
   if place.swapped then
     return "user_secret has the form of an organization secret: the two are probably swapped"
+  end
+  if not with_token and not is_of_platform(err.path) then
+    return "this path belongs to an instance: call it with client:instance(instance), or give element_token"
   end
   local secrets = "check user_secret and org_secret: they may be swapped, or belong to another region than "
     .. place.base_url
@@ -42,7 +56,7 @@ local SIZE = "8 MB a payload, 6 GB a file"
 local function invalid(err)
   if err.provider_message then
     return PROVIDER
-  elseif mentions(err, "missing required") then
+  elseif mentions(err, "missing required") and is_of_instance(err) then
     return "client:required_configuration() lists what the element wants, and check = true asks before anything is sent"
   elseif err.status == 405 then
     return "the element does not have this call; client:instance_docs() tells which it has"
@@ -51,7 +65,10 @@ local function invalid(err)
   end
 end
 
-local function tls(_, place)
+local function tls(err, place)
+  if mentions(err, "subject name") or mentions(err, "host name") then
+    return ("the certificate is for another host; check base_url (%s)"):format(place.base_url)
+  end
   if place.ca_file then
     return ("trust was looked for in ca_file %s; it has to be a readable PEM file with the authority of this server")
       :format(place.ca_file)
@@ -117,10 +134,18 @@ local BY_KIND = {
   server = server,
   forbidden = forbidden,
   invalid = invalid,
-  resolve = function(_, place)
+  resolve = function(err, place)
+    local proxy = mentions(err, "proxy") and place.proxy and place.proxy()
+    if proxy then
+      return "check the proxy: " .. proxy
+    end
     return ("check the host in base_url (%s) and this machine's network"):format(place.base_url)
   end,
   connect = function(_, place)
+    local proxy = place.proxy and place.proxy()
+    if proxy then
+      return "nothing answers there; check the proxy in use: " .. proxy
+    end
     return ("nothing answers there; check base_url (%s)"):format(place.base_url)
   end,
   redirect = function()
@@ -136,7 +161,7 @@ local BY_KIND = {
 
 --- The hint for an error, or nil when there is nothing to add.
 ---@param err celements.Error
----@param place {base_url: string, ca_file?: string, swapped?: boolean, trust?: fun(): table}
+---@param place {base_url: string, proxy?: fun(): string?, ca_file?: string, swapped?: boolean, trust?: fun(): table}
 ---@param with_token? boolean  the call was sent with an instance's token
 ---@return string?
 function M.of(err, place, with_token)

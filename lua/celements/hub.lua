@@ -10,6 +10,9 @@ local element = require "celements.element"
 local instances = require "celements.instances"
 local page = require "celements.page"
 
+---@class celements.Client
+local methods = client.methods
+
 local M = {}
 
 ---@class celements.InstanceClient
@@ -27,19 +30,15 @@ end
 --- A client for one instance: what it holds, and the instance itself.
 ---@param instance_or_token table|string  what create_instance returned, or its token
 ---@return celements.InstanceClient
-function client.methods:instance(instance_or_token)
+function methods:instance(instance_or_token)
   check.type(instance_or_token, "table or string", "the instance", 2)
   local token, id = instance_or_token, nil
   if type(token) == "table" then
     token, id = token.token, token.id
-    check.type(token, "string", "the instance's token", 2)
   end
-  local problem = token == "" and "is empty" or check.credential_problem(token)
-  if problem then
-    error("the instance's token " .. problem, 2)
-  end
+  local secret = client.token_of(token, "the instance's token", 2)
   local self_hub = setmetatable({}, hub_mt)
-  inside[self_hub] = { client = self, id = id, target = { token = core.secret.new(token) } }
+  inside[self_hub] = { client = self, id = id, target = { token = secret } }
   return self_hub
 end
 

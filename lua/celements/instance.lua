@@ -6,6 +6,9 @@ local client = require "celements.client"
 local json = require "celements.json"
 local params_of = require "celements.params"
 
+---@class celements.Client
+local methods = client.methods
+
 local unpack = table.unpack or unpack
 
 local M = {}
@@ -65,9 +68,10 @@ local function tags_array(tags, one_more)
   return json.array(copy)
 end
 
-local function check_types(wire, level)
-  for name, value in pairs(wire) do
-    local types = TYPES[name]
+-- Raises with the name that the caller wrote.
+local function check_types(params, wire, level)
+  for name, value in pairs(params) do
+    local types = TYPES[RENAMES[name] or name]
     if types and value ~= json.null then
       check.type(value, types, name, level + 1)
     end
@@ -188,7 +192,7 @@ function M.create(self, params, options, level)
   if options ~= nil then
     client.check_options(options, level + 1)
   end
-  check_types(body, level + 1)
+  check_types(params, body, level + 1)
   local name, wants_check = given(body.once), given(body.check)
   body.once, body.check = nil, nil
   local tag
@@ -232,7 +236,7 @@ end
 ---@param options? celements.CallOptions
 ---@return celements.Instance? instance  as the platform gave it; `token` is what calls with it need
 ---@return celements.Info info  or celements.Error
-function client.methods:create_instance(params, options)
+function methods:create_instance(params, options)
   local instance, info = M.create(self, params, options, 2)
   return instance, info
 end

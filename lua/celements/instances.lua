@@ -8,7 +8,13 @@ local client = require "celements.client"
 local core = require "celements.core"
 local element = require "celements.element"
 local errors = require "celements.error"
+local json = require "celements.json"
 local params_of = require "celements.params"
+
+---@class celements.Client
+local methods = client.methods
+
+local unpack = table.unpack or unpack
 
 local M = {}
 
@@ -46,6 +52,21 @@ function M.by_id(id, level)
   return { id = id }
 end
 
+-- The body with its tags as the array they are on the wire: one tag may be a string, and
+-- none is [] and not {}.
+local function with_tags(body)
+  local tags = body.tags
+  if type(tags) ~= "string" and (type(tags) ~= "table" or getmetatable(tags) ~= nil) then
+    return body
+  end
+  local copy = {}
+  for name, value in pairs(body) do
+    copy[name] = value
+  end
+  copy.tags = json.array(type(tags) == "string" and { tags } or { unpack(tags) })
+  return copy
+end
+
 -- The verbs, each of (self, target, options, level, its own arguments).
 
 --- Reads it: GET.
@@ -57,14 +78,15 @@ end
 --- Changes parts of it: PATCH.
 function M.update(self, target, options, level, patch)
   check.table(patch, "the patch", level + 1)
-  local result, info = call(self, target, { method = "PATCH", json = patch }, options, level + 1)
+  local request = { method = "PATCH", json = with_tags(patch) }
+  local result, info = call(self, target, request, options, level + 1)
   return result, info
 end
 
 --- Puts a whole body in its place: PUT, with a query for re-authentication.
 function M.replace(self, target, options, level, body, query)
   check.table(body, "the instance", level + 1)
-  local request = { method = "PUT", json = body, query = query, timeout = REPLACE_TIMEOUT }
+  local request = { method = "PUT", json = with_tags(body), query = query, timeout = REPLACE_TIMEOUT }
   local result, info = call(self, target, request, options, level + 1)
   return result, info
 end
@@ -115,7 +137,7 @@ local function item_named(items, key)
 end
 
 --- Changes one item: PATCH .../configuration/{configId}.  The platform wants the item's
--- id; people know its key (contract section 9).
+-- id; people know its key (platform 9).
 function M.set_configuration(self, target, options, level, key, value)
   check.type(key, "string", "the configuration key", level + 1)
   check.type(value, "string or number or boolean", "the value", level + 1)
@@ -133,7 +155,7 @@ function M.set_configuration(self, target, options, level, key, value)
       request_id = info.request_id,
     }
   end
-  -- Values are text on the wire, whatever they mean (contract section 3).
+  -- Values are text on the wire, whatever they mean (platform 3).
   if type(value) == "number" then
     value = params_of.number_text(value)
   end
@@ -213,7 +235,7 @@ local LIST_OPTIONS = {
 -- them all.
 ---@param options? {tags?: string|string[], search?: string, hydrate?: boolean, page_size?: integer, limit?: integer, page?: string}
 ---@return celements.Pages
-function client.methods:instances(options)
+function methods:instances(options)
   options = element.checked(options, LIST_OPTIONS, 2)
   local query = {}
   local tags = options.tags
@@ -238,7 +260,7 @@ end
 ---@param options? celements.CallOptions
 ---@return celements.Instance? instance
 ---@return celements.Info info  or celements.Error
-function client.methods:get_instance(id, options)
+function methods:get_instance(id, options)
   local result, info = M.get(self, M.by_id(id, 2), checked(options, 2), 2)
   return result, info
 end
@@ -249,7 +271,7 @@ end
 ---@param options? celements.CallOptions
 ---@return celements.Instance? instance
 ---@return celements.Info info  or celements.Error
-function client.methods:update_instance(id, patch, options)
+function methods:update_instance(id, patch, options)
   local result, info = M.update(self, M.by_id(id, 2), checked(options, 2), 2, patch)
   return result, info
 end
@@ -260,7 +282,7 @@ end
 ---@param options? celements.CallOptions
 ---@return celements.Instance? instance
 ---@return celements.Info info  or celements.Error
-function client.methods:replace_instance(id, body, options)
+function methods:replace_instance(id, body, options)
   local result, info = M.replace(self, M.by_id(id, 2), checked(options, 2), 2, body)
   return result, info
 end
@@ -271,7 +293,7 @@ end
 ---@param options? celements.CallOptions
 ---@return true? deleted
 ---@return celements.Info info  or celements.Error
-function client.methods:delete_instance(id, options)
+function methods:delete_instance(id, options)
   local result, info = M.delete(self, M.by_id(id, 2), checked(options, 2), 2)
   return result, info
 end
@@ -281,7 +303,7 @@ end
 ---@param options? celements.CallOptions
 ---@return true? enabled
 ---@return celements.Info info  or celements.Error
-function client.methods:enable_instance(id, options)
+function methods:enable_instance(id, options)
   local result, info = M.enable(self, M.by_id(id, 2), checked(options, 2), 2)
   return result, info
 end
@@ -291,7 +313,7 @@ end
 ---@param options? celements.CallOptions
 ---@return true? disabled
 ---@return celements.Info info  or celements.Error
-function client.methods:disable_instance(id, options)
+function methods:disable_instance(id, options)
   local result, info = M.disable(self, M.by_id(id, 2), checked(options, 2), 2)
   return result, info
 end
@@ -301,7 +323,7 @@ end
 ---@param options? celements.CallOptions
 ---@return table[]? items  each with id, key, propertyValue, type, required
 ---@return celements.Info info  or celements.Error
-function client.methods:instance_configuration(id, options)
+function methods:instance_configuration(id, options)
   local result, info = M.configuration(self, M.by_id(id, 2), checked(options, 2), 2)
   return result, info
 end
@@ -313,7 +335,7 @@ end
 ---@param options? celements.CallOptions
 ---@return table? item
 ---@return celements.Info info  or celements.Error
-function client.methods:set_instance_configuration(id, key, value, options)
+function methods:set_instance_configuration(id, key, value, options)
   local result, info = M.set_configuration(self, M.by_id(id, 2), checked(options, 2), 2, key, value)
   return result, info
 end
@@ -324,7 +346,7 @@ end
 ---@param options? celements.CallOptions
 ---@return table? swagger
 ---@return celements.Info info  or celements.Error
-function client.methods:instance_docs(id, operation, options)
+function methods:instance_docs(id, operation, options)
   local result, info = M.docs(self, M.by_id(id, 2), checked(options, 2), 2, operation)
   return result, info
 end
@@ -335,7 +357,7 @@ end
 ---@param options? celements.CallOptions
 ---@return true? enabled
 ---@return celements.Info info  or celements.Error
-function client.methods:enable_trace_logging(id, duration, options)
+function methods:enable_trace_logging(id, duration, options)
   local result, info = M.enable_trace_logging(self, M.by_id(id, 2), checked(options, 2), 2, duration)
   return result, info
 end
@@ -345,7 +367,7 @@ end
 ---@param options? celements.CallOptions
 ---@return true? disabled
 ---@return celements.Info info  or celements.Error
-function client.methods:disable_trace_logging(id, options)
+function methods:disable_trace_logging(id, options)
   local result, info = M.disable_trace_logging(self, M.by_id(id, 2), checked(options, 2), 2)
   return result, info
 end
@@ -355,7 +377,7 @@ end
 ---@param options? celements.CallOptions
 ---@return table[]? events
 ---@return celements.Info info  or celements.Error
-function client.methods:instance_events(id, options)
+function methods:instance_events(id, options)
   local result, info = M.events(self, M.by_id(id, 2), checked(options, 2), 2)
   return result, info
 end
@@ -366,7 +388,7 @@ end
 ---@param options? celements.CallOptions
 ---@return table? event
 ---@return celements.Info info  or celements.Error
-function client.methods:instance_event(id, event_id, options)
+function methods:instance_event(id, event_id, options)
   local result, info = M.event(self, M.by_id(id, 2), checked(options, 2), 2, event_id)
   return result, info
 end

@@ -11,6 +11,9 @@ local errors = require "celements.error"
 local instance = require "celements.instance"
 local wait = require "celements.wait"
 
+---@class celements.Client
+local methods = client.methods
+
 local CONCURRENCY = 16
 local SLICE = 0.2 -- seconds; between slices Ctrl-C gets its turn
 
@@ -303,7 +306,7 @@ end
 ---@param options? {concurrency?: integer, on_progress?: fun(p: {done: integer, failed: integer, total?: integer}), on_result?: fun(index: integer, outcome: celements.Outcome), total?: integer}
 ---@return celements.Outcome[]|true outcomes  each {result, info} or {err}; true for an iterator
 ---@return {done: integer, failed: integer, total: integer} summary
-function client.methods.map(_, items, f, options)
+function methods.map(_, items, f, options)
   check.type(f, "function", "f", 2)
   local of_run, of_call = split(options, 2)
   local extra = next(of_call)
@@ -319,7 +322,7 @@ end
 ---@param options? {concurrency?: integer, on_progress?: function, on_result?: function, total?: integer, timeout?: number, retries?: integer, headers?: table}
 ---@return celements.Outcome[]|true outcomes  in the order of the list
 ---@return {done: integer, failed: integer, total: integer} summary
-function client.methods:create_instances(list, options)
+function methods:create_instances(list, options)
   local of_run, of_call = split(options, 2)
   client.check_options(of_call, 2)
   local outcomes, summary = map(list, function(params)

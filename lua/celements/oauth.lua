@@ -8,6 +8,9 @@ local core = require "celements.core"
 local errors = require "celements.error"
 local params_of = require "celements.params"
 
+---@class celements.Client
+local methods = client.methods
+
 local M = {}
 
 local RENAMES = {
@@ -118,7 +121,7 @@ local function json_body(flat)
   for i = 1, #flat, 2 do
     local name = flat[i]
     if name == "isOauthProxy" then
-      name = "isOAuthProxy" -- the body spells it so (contract 7.2)
+      name = "isOAuthProxy" -- the body spells it so (platform 7.2)
     end
     local value = flat[i + 1]
     if body[name] == nil then
@@ -202,7 +205,7 @@ end
 ---@param options? celements.CallOptions
 ---@return {oauthUrl: string, element: string}? answer
 ---@return celements.Info info  or celements.Error
-function client.methods:oauth_url(params, options)
+function methods:oauth_url(params, options)
   local result, info = M.url(self, params, options, 2)
   return result, info
 end
@@ -214,7 +217,7 @@ end
 ---@param options? celements.CallOptions
 ---@return {token: string, secret: string}? answer
 ---@return celements.Info info  or celements.Error
-function client.methods:oauth_token(params, options)
+function methods:oauth_token(params, options)
   local result, info = M.token(self, params, options, 2)
   return result, info
 end

@@ -22,7 +22,7 @@ local LOOKS = { 0, 0.25, 0.5, 1, 2 }
 local AGAIN = "call again with the same `once`: it looks for the instance before it creates one"
 
 --- The tag for a name, or what is wrong with the name.  Tags are stripped of markup by
--- the platform (contract section 3), so only plain characters can be told apart.
+-- the platform (platform 3), so only plain characters can be told apart.
 ---@param name string
 ---@return string? tag
 ---@return string? problem

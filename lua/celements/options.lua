@@ -14,6 +14,10 @@ local function whole(value)
   return value >= 0 and value < math.huge and value % 1 == 0, "has to be a whole number, 0 or more"
 end
 
+local function not_empty(value)
+  return value ~= "", "is empty; leave it out for the system's trust store"
+end
+
 -- check: the value -> true, or false and what is wrong with it.
 local KNOWN = {
   base_url = { type = "string", env = "CELEMENTS_BASE_URL", default = base_url.DEFAULT },
@@ -22,7 +26,7 @@ local KNOWN = {
   timeout = { type = "number", env = "CELEMENTS_TIMEOUT", check = positive },
   connect_timeout = { type = "number", default = 10, check = positive },
   retries = { type = "number", default = 2, check = whole },
-  ca_file = { type = "string" },
+  ca_file = { type = "string", check = not_empty },
   proxy = { type = "string" },
   user_agent = { type = "string" },
   max_body = { type = "number", default = 16 * 1024 * 1024, check = whole },
@@ -43,6 +47,8 @@ local KNOWN = {
 local function trim_line_end(text)
   return (text:gsub("\r?\n$", ""))
 end
+
+local SECRET_MAX = 8 * 1024
 
 local function from_environment(spec, getenv)
   local text = spec.env and getenv(spec.env)
@@ -66,6 +72,8 @@ local function accept(spec, value, name)
       value = trim_line_end(value)
       if value == "" then
         return nil, name .. " is empty"
+      elseif #value > SECRET_MAX then
+        return nil, ("%s has %d bytes; no secret is that long"):format(name, #value)
       end
     end
     local problem = spec.secret and check.credential_problem(value)
@@ -111,6 +119,9 @@ function M.read(given, level, getenv)
   getenv = getenv or os.getenv
   given = given or {}
   check.table(given, "options", level + 1)
+  if given.create_instance then
+    error("call celements.new with a dot, not with a colon", level + 1)
+  end
   for name, value in pairs(given) do
     local spec = KNOWN[name]
     if not spec then

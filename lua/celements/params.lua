@@ -14,7 +14,7 @@ local M = {}
 ---@param level integer  whose line a raised error names
 ---@return table
 function M.wire(params, renames, level)
-  check.table(params, "the parameters", level + 1)
+  check.table(params, "params", level + 1)
   local out = {}
   for name, value in pairs(params) do
     if type(name) ~= "string" then

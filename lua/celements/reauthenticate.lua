@@ -1,12 +1,15 @@
 --- Connecting an existing instance again: its id, token, name and tags stay.
 -- Adds reauthenticate to celements.Client.  The body is built from scratch like that of a
--- create (flows.md section 6): what the platform masks is never sent back.
+-- create (platform 13.5): what the platform masks is never sent back.
 
 local check = require "celements.check"
 local client = require "celements.client"
 local instances = require "celements.instances"
 local json = require "celements.json"
 local params_of = require "celements.params"
+
+---@class celements.Client
+local methods = client.methods
 
 -- The tokens of the old connection; the documented recipe takes them out.
 local OLD_GRANT = {
@@ -33,7 +36,7 @@ local function merged(old, new)
   return configuration
 end
 
--- As text, whichever way the platform shows them (contract section 14).
+-- As text, whichever way the platform shows them (platform 14).
 local function tags_of(instance)
   local tags = json.array {}
   for i, tag in ipairs(type(instance.tags) == "table" and instance.tags or {}) do
@@ -53,7 +56,7 @@ end
 ---@param options? celements.CallOptions
 ---@return celements.Instance? instance
 ---@return celements.Info info  or celements.Error
-function client.methods:reauthenticate(id, provider_data, configuration, options)
+function methods:reauthenticate(id, provider_data, configuration, options)
   local target = instances.by_id(id, 2)
   check.type(provider_data, "table or nil", "provider_data", 2)
   check.type(configuration, "table or nil", "configuration", 2)

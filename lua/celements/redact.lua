@@ -1,4 +1,4 @@
---- The door that every text passes on its way into an error (N5).
+--- The door that every text passes on its way into an error (pitfall 5).
 -- Collects what a client and a call know to be secret; C does the searching.
 
 local core = require "celements.core"

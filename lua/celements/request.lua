@@ -45,9 +45,11 @@ end
 -- The program's hook sees the attempt.  It may fail; the call goes on, since what was
 -- created on the platform must not be lost to a fault in somebody's logging.
 local function tell(state, call, number, answer, err)
+  local redact = require "celements.redact"
+  local values = redact.values(state.secrets, call)
   local event = {
     method = call.method,
-    path = require("celements.redact").text(call.path, state.secrets),
+    path = redact.text(call.path, values),
     attempt = number,
     status = answer and answer.status or err and err.status,
     request_id = err and err.request_id or answer and answer.headers["elements-request-id"],
@@ -56,7 +58,7 @@ local function tell(state, call, number, answer, err)
     kind = err and err.kind,
   }
   local fine, problem = pcall(state.on_response, event)
-  return not fine and tostring(problem) or nil
+  return not fine and redact.text(tostring(problem), values) or nil
 end
 
 -- A success: the decoded body, or nil and why it cannot be read.
@@ -161,7 +163,8 @@ function M.perform(state, call)
     if not delay or clock() + delay >= deadline then
       err.hook_error = hook_error
       count_failure(state.stats, err)
-      return nil, require("celements.failure").finish(err, call, number, state.place)
+      local values = require("celements.redact").values(state.secrets, call)
+      return nil, require("celements.failure").finish(err, call, number, state.place, values)
     end
     waiter.sleep(delay)
   end

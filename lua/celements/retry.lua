@@ -1,5 +1,5 @@
 --- Whether to try again, and when.  Pure: the random number is an argument.
--- The rules are section 5 of the interface: what may be sent twice and what never is.
+-- The rules are those of README.md, "What is sent twice, and what never is".
 
 local M = {}
 

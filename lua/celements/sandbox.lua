@@ -27,10 +27,11 @@ local STOP_PATIENCE = 2     -- seconds before a child that does not go is killed
 local LOOK_AROUND = 1       -- seconds between two looks whether the parent is still ours
 local CONSENT_TIMEOUT = 10
 
-local newproxy = _G.newproxy   -- makes a userdata, on Lua 5.1 and LuaJIT
+local newproxy = rawget(_G, "newproxy")   -- makes a userdata, on Lua 5.1 and LuaJIT
 
 local OWN_OPTIONS = { port = true }
 
+---@class celements.SandboxModule
 local M = {}
 
 local function random_bytes(n)

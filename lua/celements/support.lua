@@ -7,7 +7,10 @@ local core = require "celements.core"
 local json = require "celements.json"
 local redact = require "celements.redact"
 
-local USAGE_WAIT = 10 -- seconds; the record of a call comes that late (contract section 12)
+---@class celements.Client
+local methods = client.methods
+
+local USAGE_WAIT = 10 -- seconds; the record of a call comes that late (platform 12)
 local USAGE_PAUSE = 1
 
 local function checked(options, level)
@@ -32,8 +35,9 @@ end
 ---@param options? celements.CallOptions
 ---@return table? record
 ---@return celements.Info info  or celements.Error
-function client.methods:usage(request_id, wait, options)
+function methods:usage(request_id, wait, options)
   check.type(request_id, "string", "the request id", 2)
+  check.id(request_id, "the request id", 2)
   check.type(wait, "number or nil", "wait", 2)
   checked(options, 2)
   local until_then = client.clock() + (wait or USAGE_WAIT)
@@ -50,7 +54,7 @@ end
 ---@param options? celements.CallOptions
 ---@return table? organization  without its secret
 ---@return celements.Info info  or celements.Error
-function client.methods:whoami(options)
+function methods:whoami(options)
   checked(options, 2)
   local organization, info = get(self, "/organizations/me", options, 2)
   if type(organization) == "table" then
@@ -80,9 +84,12 @@ end
 ---@param path string
 ---@param options? table  as for request(), and reveal
 ---@return string
-function client.methods:curl(method, path, options)
+function methods:curl(method, path, options)
   check.type(method, "string", "the method", 2)
   check.type(path, "string", "the path", 2)
+  if not core.url.path_ok(path) then
+    error("the path has to start with '/' and be percent-encoded; celements.path('instances', id) makes one", 2)
+  end
   options = options or {}
   check.table(options, "options", 2)
   check.type(options.reveal, "boolean or nil", "reveal", 2)
@@ -121,7 +128,7 @@ end
 
 --- What this client has done so far.
 ---@return celements.Stats
-function client.methods:stats()
+function methods:stats()
   return client.stats_of(self)
 end
 

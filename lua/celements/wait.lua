@@ -1,5 +1,5 @@
 --- Who waits, and on what: the engine of this Lua state and the waiters.
--- C gives start, step and result; all waiting is Lua (N32).  A waiter is a table with
+-- C gives start, step and result; all waiting is Lua (pitfall 32).  A waiter is a table with
 -- `name`, `check()` (may this place wait?), `wait(engine, transfer)` and
 -- `sleep(seconds)`.  Knows nothing of HTTP.
 
@@ -72,7 +72,7 @@ end
 local engine
 
 --- The engine of this Lua state and this process, made at the first call: never
---- before fork, since its connections are not for sharing (N4).
+--- before fork, since its connections are not for sharing (pitfall 4).
 ---@return celements.Engine? engine
 ---@return string? problem
 function M.engine()

@@ -202,7 +202,7 @@ static void orders(void)
     settings_wipe(&s);
 }
 
-/* OpenSSL's errors are shared by all that use it in this process (N40). */
+/* OpenSSL's errors are shared by all that use it in this process (pitfall 40). */
 static void no_tls_errors(void)
 {
     struct ce_settings s;

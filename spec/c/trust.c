@@ -71,9 +71,9 @@ static enum ce_trust_kind with(const char *name, const char *text)
 static void sets(void)
 {
     CHECK(with(NULL, NULL) == CE_TRUST_DIRECTORY);
-    CHECK(with("89abcdef.0", PEM("CC\r\nCC\r")) == CE_TRUST_DIRECTORY);                     /* wrapped in another way */
+    CHECK(with("89abcdef.0", PEM("CC\nCC")) == CE_TRUST_FILE);                              /* wrapped in another way: the safe side */
     CHECK(with("89abcdef.1", PEM("CCCC")) == CE_TRUST_DIRECTORY);                           /* twice */
-    CHECK(with("89abcdef.1", PEM("CCCC") PEM("AAAABBBB")) == CE_TRUST_DIRECTORY);
+    CHECK(with("89abcdef.1", PEM("CCCC") PEM("AAAA\nBBBB")) == CE_TRUST_DIRECTORY);
     CHECK(with("other.pem", PEM("DDDD")) == CE_TRUST_DIRECTORY);                            /* OpenSSL does not look there */
     CHECK(with("89abcdef.r0", "-----BEGIN X509 CRL-----\n") == CE_TRUST_DIRECTORY);
     CHECK(with("89ABCDEF.0", PEM("DDDD")) == CE_TRUST_DIRECTORY);

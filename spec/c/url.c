@@ -49,7 +49,7 @@ static void escaping(void)
 
     for (round = 0; round < 3000; round++) {
         char text[200];
-        char back[200];
+        char back[208];
         size_t len;
         size_t i;
         size_t n = any_text(text, sizeof(text), "aZ09-._~ %+/=&?#.");

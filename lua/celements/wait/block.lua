@@ -1,4 +1,4 @@
---- The waiter for plain scripts: it blocks, and Ctrl-C gets through (N48).
+--- The waiter for plain scripts: it blocks, and Ctrl-C gets through (pitfall 48).
 -- Waits in slices in C; between them Lua runs, so that a pending hook can raise.
 
 local core = require "celements.core"
