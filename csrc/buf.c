@@ -38,6 +38,8 @@ char *ce_buf_reserve(struct ce_buf *b, size_t n)
     if (b->cap > b->len && n <= b->cap - b->len - 1)
         return b->data + b->len;
     cap = b->cap < 64 ? 128 : b->cap * 2;
+    if (cap > b->max + 1)
+        cap = b->max + 1;   /* no more than can ever be used */
     if (cap < b->len + n + 1)
         cap = b->len + n + 1;
     grown = malloc(cap);

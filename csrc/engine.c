@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,6 +44,7 @@ struct ce_transfer {
     int added;                         /* the multi handle has it */
     int done;
     int compressed;                    /* the handle asks for a compressed answer */
+    int watched;                       /* this libcurl asks before it sends */
     int offered;                       /* a connection was ready for the request */
     int repeat_refused;                /* libcurl wanted to send it again and was told no */
     int head_whole;                    /* the empty line after the answer's headers came */
@@ -76,7 +78,7 @@ struct ce_engine {
     struct ce_transfer *idle;
     int nidle;
     struct ce_transfer *finished_first, *finished_last;
-    unsigned char *sockets;            /* by descriptor: 1 for each that we opened */
+    ino_t *sockets;                    /* by descriptor: the inode of each that we opened, else 0 */
     int nsockets;
 };
 
@@ -160,22 +162,30 @@ static void shield_down(const struct shield *s)
 
 /* ---- sockets: libcurl's callbacks --------------------------------------- */
 
+/* What tells a socket from another one that got its number later; 0: not a socket. */
+static ino_t inode_of(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) ? st.st_ino : 0;
+}
+
 static int note_socket(struct ce_engine *e, int fd)
 {
     if (fd >= e->nsockets) {
         int size = e->nsockets == 0 ? 64 : e->nsockets;
-        unsigned char *grown;
+        ino_t *grown;
 
         while (size <= fd)
             size *= 2;
-        grown = realloc(e->sockets, (size_t)size);
+        grown = realloc(e->sockets, (size_t)size * sizeof(*grown));
         if (grown == NULL)
             return CE_ENOMEM;
-        memset(grown + e->nsockets, 0, (size_t)(size - e->nsockets));
+        memset(grown + e->nsockets, 0, (size_t)(size - e->nsockets) * sizeof(*grown));
         e->sockets = grown;
         e->nsockets = size;
     }
-    e->sockets[fd] = 1;
+    e->sockets[fd] = inode_of(fd);
     return CE_OK;
 }
 
@@ -260,12 +270,25 @@ static int on_timer(CURLM *multi, long timeout_ms, void *userp)
 
 /* ---- one transfer: libcurl's callbacks ---------------------------------- */
 
+/* Room for as much as the server says is to come: a large answer need not move while it
+ * grows.  A hint only; it may be wrong, or be of the compressed bytes. */
+static void expect_body(struct ce_transfer *t)
+{
+    curl_off_t length = -1;
+
+    (void)curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    if (length > 0 && length <= (curl_off_t)t->max_body)
+        (void)ce_buf_reserve(&t->body, (size_t)length);
+}
+
 /* CURLOPT_WRITEFUNCTION: counts after decompression, where MAXFILESIZE does not (pitfall 30). */
 static size_t on_body(char *bytes, size_t size, size_t n, void *userp)
 {
     struct ce_transfer *t = userp;
 
     n *= size;
+    if (t->body.len == 0)
+        expect_body(t);
     if (n > t->max_body - t->body.len) {
         t->too_large = 1;
         return 0;
@@ -371,7 +394,11 @@ static CURLcode set_trust(struct ce_transfer *t, const char *file, const char *d
 
     /* Both, always: libcurl caches a parsed bundle only where no directory is set (pitfall 9). */
     SET(CURLOPT_CAINFO, file);
-    SET(CURLOPT_CAPATH, directory);
+    if (rc == CURLE_OK) {
+        rc = curl_easy_setopt(t->easy, CURLOPT_CAPATH, directory);
+        if (rc == CURLE_NOT_BUILT_IN && directory == NULL)
+            rc = CURLE_OK;   /* a TLS library that knows no directories has none set */
+    }
     if (rc == CURLE_OK) {
         (void)curl_easy_setopt(t->easy, CURLOPT_PROXY_CAINFO, file);
         (void)curl_easy_setopt(t->easy, CURLOPT_PROXY_CAPATH, directory);
@@ -453,6 +480,7 @@ static CURLcode set_call(struct ce_transfer *t, const struct ce_call *call)
     if (rc == CURLE_OK) {
         CURLcode known = curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION, on_send);
 
+        t->watched = known == CURLE_OK;
         (void)curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, t);
         /* Compiled with a newer libcurl than the one that runs: the dearer way. */
         SET(CURLOPT_FRESH_CONNECT, known == CURLE_OK || is_safe(call->method) ? 0L : 1L);
@@ -498,7 +526,7 @@ static int has_header(const struct ce_call *call, const char *name)
     size_t i;
 
     for (i = 0; i < call->nheaders; i++)
-        if (curl_strnequal(call->headers[i], name, n) && call->headers[i][n] == ':')
+        if (curl_strnequal(call->headers[i], name, n) && (call->headers[i][n] == ':' || call->headers[i][n] == ';'))
             return 1;
     return 0;
 }
@@ -627,9 +655,13 @@ static void unqueue_finished(struct ce_engine *e, struct ce_transfer *t)
 
 static void leave_multi(struct ce_engine *e, struct ce_transfer *t)
 {
+    struct shield shield;
+
     if (!t->added)
         return;
-    (void)curl_multi_remove_handle(e->multi, t->easy);
+    shield_up(e, &shield);
+    (void)curl_multi_remove_handle(e->multi, t->easy);   /* may say goodbye to a server that is gone */
+    shield_down(&shield);
     t->added = 0;
     e->running--;
 }
@@ -663,6 +695,7 @@ int ce_transfer_start(struct ce_engine *e, const struct ce_settings *settings, c
     enlist(e, t);
     t->id = ++e->last_id;
     t->max_body = settings->max_body;
+    t->body.max = settings->max_body;
     if (t->settings_id != settings->id) {
         curl_easy_reset(t->easy);
         t->settings_id = 0;
@@ -753,6 +786,9 @@ static const char *kind_of(const struct ce_transfer *t)
     case CURLE_SSL_CIPHER:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
+#if LIBCURL_VERSION_NUM < 0x073e00
+    case CURLE_SSL_CACERT:   /* since 7.62 another name of PEER_FAILED_VERIFICATION */
+#endif
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_ENGINE_NOTFOUND:
     case CURLE_SSL_ENGINE_SETFAILED:
@@ -781,8 +817,8 @@ static int was_sent(const struct ce_transfer *t)
 {
     long bytes = 0;
 
-    if (t->offered)
-        return 1;
+    if (t->watched || t->offered)
+        return t->offered;   /* exact: a proxy's CONNECT does not count */
     return curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &bytes) == CURLE_OK && bytes > 0;
 }
 
@@ -802,7 +838,7 @@ static const char *phase_of(const struct ce_transfer *t, int sent)
     if (t->code == CURLE_COULDNT_CONNECT || t->code == CURLE_COULDNT_RESOLVE_HOST)
         return t->code == CURLE_COULDNT_CONNECT ? "connect" : "resolve";
     (void)curl_easy_getinfo(t->easy, CURLINFO_LOCAL_PORT, &port);
-    if (port != 0)   /* CONNECT_TIME is written down only after the handshake */
+    if (port > 0)   /* CONNECT_TIME is written down only after the handshake */
         return "tls";
     return reached(t->easy, CURLINFO_NAMELOOKUP_TIME_T) ? "connect" : "resolve";
 }
@@ -830,7 +866,7 @@ void ce_transfer_outcome(struct ce_transfer *t, struct ce_outcome *out)
     (void)curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
     out->seconds = (double)us / 1e6;
     out->sent = was_sent(t);
-    out->reused = out->sent && connects == 0;
+    out->reused = out->sent && (connects == 0 || t->repeat_refused);
     if (t->code == CURLE_OK)
         return;
     out->code = (int)t->code;
@@ -877,7 +913,7 @@ struct ce_engine *ce_engine_open(void)
     (void)curl_multi_setopt(e->multi, CURLMOPT_SOCKETDATA, e);
     (void)curl_multi_setopt(e->multi, CURLMOPT_TIMERFUNCTION, on_timer);
     (void)curl_multi_setopt(e->multi, CURLMOPT_TIMERDATA, e);
-#ifdef CURLMOPT_QUICK_EXIT
+#if LIBCURL_VERSION_NUM >= 0x081400
     (void)curl_multi_setopt(e->multi, CURLMOPT_QUICK_EXIT, 1L);
 #endif
     return e;
@@ -896,8 +932,9 @@ static void abandon(struct ce_engine *e)
 
     ce_poller_close(e->poller);
     e->poller = NULL;
+    /* The child may have closed them all and opened files of its own there. */
     for (fd = 0; fd < e->nsockets; fd++)
-        if (e->sockets[fd])
+        if (e->sockets[fd] != 0 && inode_of(fd) == e->sockets[fd])
             close(fd);
     free(e->sockets);
     e->sockets = NULL;
@@ -907,6 +944,7 @@ static void abandon(struct ce_engine *e)
 void ce_engine_close(struct ce_engine *e)
 {
     struct ce_transfer *t;
+    struct shield shield;
 
     if (!ce_engine_alive(e)) {
         abandon(e);
@@ -924,8 +962,10 @@ void ce_engine_close(struct ce_engine *e)
         e->idle = t->next;
         transfer_destroy(t);
     }
+    shield_up(e, &shield);
     if (e->multi != NULL)
         (void)curl_multi_cleanup(e->multi);   /* closes connections: the poller is needed until here */
+    shield_down(&shield);
     ce_poller_close(e->poller);
     free(e->sockets);
     free(e);
@@ -1018,24 +1058,23 @@ int ce_engine_step(struct ce_engine *e, int timeout_ms)
     e->now = ce_clock_ms();
     shield_up(e, &shield);
     run_timer(e);
-    if (harvest(e) == 0) {
-        n = ce_poller_wait(e->poller, events, EVENTS_MAX, wait_ms(e, timeout_ms));
-        failed = n < 0 ? errno : 0;
-        e->now = ce_clock_ms();
-        for (i = 0; i < n; i++) {
-            int what = 0;
+    /* With something finished there is no waiting, but the others get their turn. */
+    n = ce_poller_wait(e->poller, events, EVENTS_MAX, harvest(e) != 0 ? 0 : wait_ms(e, timeout_ms));
+    failed = n < 0 ? errno : 0;
+    e->now = ce_clock_ms();
+    for (i = 0; i < n; i++) {
+        int what = 0;
 
-            if (events[i].what & CE_POLL_IN)
-                what |= CURL_CSELECT_IN;
-            if (events[i].what & CE_POLL_OUT)
-                what |= CURL_CSELECT_OUT;
-            if (events[i].what & CE_POLL_ERR)
-                what |= CURL_CSELECT_ERR;
-            (void)curl_multi_socket_action(e->multi, events[i].fd, what, &running);
-        }
-        run_timer(e);
-        (void)harvest(e);
+        if (events[i].what & CE_POLL_IN)
+            what |= CURL_CSELECT_IN;
+        if (events[i].what & CE_POLL_OUT)
+            what |= CURL_CSELECT_OUT;
+        if (events[i].what & CE_POLL_ERR)
+            what |= CURL_CSELECT_ERR;
+        (void)curl_multi_socket_action(e->multi, events[i].fd, what, &running);
     }
+    run_timer(e);
+    (void)harvest(e);
     shield_down(&shield);
     errno = failed;
     return failed != 0 ? CE_ESYSTEM : CE_OK;

@@ -37,12 +37,6 @@ static size_t utf8_char(const unsigned char *s, size_t n)
 
 #define EACH_BYTE(c) (0x0101010101010101ull * (c))
 
-/* Is one of the eight bytes zero? */
-static int has_zero(uint64_t word)
-{
-    return ((word - EACH_BYTE(0x01)) & ~word & EACH_BYTE(0x80)) != 0;
-}
-
 size_t ce_utf8_prefix(const char *text, size_t n)
 {
     const unsigned char *s = (const unsigned char *)text;
@@ -63,24 +57,6 @@ size_t ce_utf8_prefix(const char *text, size_t n)
         i += length;
     }
     return n;
-}
-
-/* The end of the run of characters from i on that mean only themselves. */
-static size_t skip_plain(const unsigned char *text, size_t i, size_t len)
-{
-    uint64_t word;
-
-    while (len - i >= sizeof(word)) {
-        memcpy(&word, text + i, sizeof(word));
-        if ((word & EACH_BYTE(0x80)) != 0 || has_zero(word & EACH_BYTE(0xE0)))
-            break;
-        if (has_zero(word ^ EACH_BYTE('"')) || has_zero(word ^ EACH_BYTE('\\')))
-            break;
-        i += sizeof(word);
-    }
-    while (i < len && text[i] >= 0x20 && text[i] < 0x80 && text[i] != '"' && text[i] != '\\')
-        i++;
-    return i;
 }
 
 int ce_json_integer(const char *digits, size_t n, long long *value)
@@ -139,29 +115,62 @@ static size_t skip_digits(const struct ce_json_scan *s, size_t i)
     return i;
 }
 
-/* From after the opening quote to after the closing one.  An end that is missing
- * is left to lua-cjson. */
-static enum ce_json_place string(struct ce_json_scan *s)
+/* A string's characters from i on, each looked at: where its closing quote is, len when
+ * there is none, or where a fault is, with s->why. */
+static size_t check_string(struct ce_json_scan *s, size_t i)
 {
     const unsigned char *text = (const unsigned char *)s->text;
-    size_t i = s->at, length;
+    size_t length;
 
-    for (;;) {
-        i = skip_plain(text, i, s->len);
-        if (i >= s->len || text[i] == '"')
-            break;
+    while (i < s->len && text[i] != '"') {
         if (text[i] == '\\') {
             i = i + 2 < s->len ? i + 2 : s->len;
             continue;
         }
         if (text[i] < 0x20 && s->strict)
-            return fault(s, i, "a control character inside a string");
+            s->why = "a control character inside a string";
         length = utf8_char(text + i, s->len - i);
         if (length == 0 && (s->strict || s->text[i] == CE_JSON_STANDIN))
-            return fault(s, i, "text that is not UTF-8");
+            s->why = "text that is not UTF-8";
+        if (s->why != NULL)
+            break;
         i += length != 0 ? length : 1;
     }
-    s->at = i < s->len ? i + 1 : s->len;
+    return i;
+}
+
+/* The same where nothing in it can be a fault. */
+static size_t skip_string(const struct ce_json_scan *s, size_t i)
+{
+    const char *from = s->text + i, *end = s->text + s->len, *quote = from, *back;
+
+    while ((quote = memchr(quote, '"', (size_t)(end - quote))) != NULL) {
+        for (back = quote; back > from && back[-1] == '\\'; back--)
+            ;
+        if ((quote - back) % 2 == 0)   /* else the quote is escaped */
+            return (size_t)(quote - s->text);
+        quote++;
+    }
+    return s->len;
+}
+
+/* From the opening quote to after the closing one, and after the colon that makes it a
+ * name.  An end that is missing is left to lua-cjson. */
+static enum ce_json_place string(struct ce_json_scan *s)
+{
+    size_t i = s->careful ? check_string(s, s->at + 1) : skip_string(s, s->at + 1);
+
+    if (s->why != NULL)
+        return fault(s, i, s->why);
+    if (i < s->len)
+        i++;
+    while (is_space(s->text[i]))
+        i++;
+    if (s->text[i] == ':') {
+        s->members++;
+        i++;
+    }
+    s->at = i;
     return CE_JSON_END;
 }
 
@@ -191,6 +200,8 @@ static enum ce_json_place number(struct ce_json_scan *s)
     }
     if (!sound)
         return fault(s, from, "not a number as JSON writes it");
+    s->has_number = 1;
+    s->has_fraction = s->has_fraction || !integer;
     s->at = i;
     if (!integer || whole < 16)
         return CE_JSON_END;
@@ -205,56 +216,68 @@ void ce_json_scan_start(struct ce_json_scan *s, const char *text, size_t len, in
     s->text = text;
     s->len = len;
     s->strict = strict;
+    s->careful = strict || memchr(text, CE_JSON_STANDIN, len) != NULL;
     if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)   /* a byte order mark, as Windows editors write it */
         s->at = 3;
 }
 
-/* From an opening bracket on: is there nothing in it? */
-static enum ce_json_place bracket(struct ce_json_scan *s)
+/* From an opening bracket on: where it closes when there is nothing in it, else 0. */
+static size_t end_of_nothing(const struct ce_json_scan *s, char closing)
 {
     size_t i = s->at + 1;
 
-    while (i < s->len && is_space(s->text[i]))
+    while (is_space(s->text[i]))
         i++;
-    if (i < s->len && s->text[i] == ']')
-        return found(s, CE_JSON_EMPTY, s->at, i + 1);
+    return s->text[i] == closing ? i + 1 : 0;
+}
+
+static enum ce_json_place array(struct ce_json_scan *s)
+{
+    size_t end = end_of_nothing(s, ']');
+
+    s->has_array = 1;
+    if (end != 0)
+        return found(s, CE_JSON_EMPTY, s->at, end);
     s->at++;
     return CE_JSON_END;
 }
 
-/* One token, of which nothing is to be told unless another answer comes. */
-static enum ce_json_place token(struct ce_json_scan *s)
+static enum ce_json_place object(struct ce_json_scan *s)
 {
-    char c = s->text[s->at];
-
-    if (c == '[' || c == '-' || is_digit(c)) {
-        s->has_values = 1;
-        return c == '[' ? bracket(s) : number(s);
-    }
-    if (c == '\0')   /* lua-cjson takes it for the end of the text */
-        return fault(s, s->at, "a NUL byte");
+    if (end_of_nothing(s, '}') != 0)
+        s->has_empty_object = 1;
     s->at++;
-    return c == '"' ? string(s) : CE_JSON_END;
+    return CE_JSON_END;
 }
 
 enum ce_json_place ce_json_scan_next(struct ce_json_scan *s)
 {
     enum ce_json_place place = CE_JSON_END;
 
-    while (s->at < s->len && place == CE_JSON_END) {
-        char c = s->text[s->at];
-
-        if (is_space(c)) {
-            s->at++;
-            continue;
+    while (place == CE_JSON_END && s->at < s->len) {
+        switch (s->text[s->at]) {
+        case '"':
+            place = string(s);
+            break;
+        case '[':
+            place = array(s);
+            break;
+        case '{':
+            place = object(s);
+            break;
+        case '-':
+            place = number(s);
+            break;
+        case ':':   /* or a stand-in could become a name */
+            return fault(s, s->at, "a colon that does not follow a name in quotes");
+        case '\0':   /* lua-cjson takes it for the end of the text */
+            return fault(s, s->at, "a NUL byte");
+        default:   /* a space, a comma, a closing bracket, a letter of true, false or null */
+            if (is_digit(s->text[s->at]))
+                place = number(s);
+            else
+                s->at++;
         }
-        if (c == ':') {
-            if (!s->after_string)   /* or a stand-in could become a name */
-                return fault(s, s->at, "a colon that does not follow a name in quotes");
-            s->members++;
-        }
-        place = token(s);
-        s->after_string = c == '"';
     }
     return place;
 }

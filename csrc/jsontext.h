@@ -19,15 +19,19 @@ enum ce_json_place {
     CE_JSON_FAULT      /* not JSON, though lua-cjson lets it pass; why says what */
 };
 
-/* Borrows the text for as long as it is used; holds no memory. */
+/* Borrows the text, which has a NUL behind its end as texts of Lua do, for as long as it
+ * is used; holds no memory. */
 struct ce_json_scan {
     const char *text;
     size_t len;
     size_t at;           /* where the scan goes on; after the start: what to skip (a BOM) */
+    int careful;         /* strings are to be looked into */
     int strict;          /* a person's file: no raw control characters, only UTF-8 */
-    int after_string;    /* the last token was a string, so a colon may follow */
     size_t members;      /* names followed by a colon so far */
-    int has_values;      /* seen so far: something other than strings, literals and objects */
+    int has_array;       /* seen so far: an array */
+    int has_empty_object;
+    int has_number;
+    int has_fraction;    /* or an exponent: it may be too large for a double */
     size_t place;        /* the place found last: [place, place + place_len) */
     size_t place_len;
     const char *why;

@@ -109,6 +109,17 @@ static double number_field(lua_State *L, const char *name)
     return value;
 }
 
+static double clamp(double value, double least, double most)
+{
+    return value > most ? most : (value >= least ? value : least);   /* NaN becomes least */
+}
+
+/* What libcurl takes for a time: 0 would mean its own default, and 24 days is enough. */
+static long milliseconds(double ms)
+{
+    return (long)clamp(ms, 1.0, 2147483647.0);
+}
+
 /* settings{id, base_url, user, organization, user_agent, ca_file, proxy,
  * http2, allow_http, connect_timeout, max_body} -> Settings.  The secrets are
  * Secrets; connect_timeout is in seconds, max_body in bytes; id is a number that no
@@ -136,8 +147,8 @@ static int settings_new(lua_State *L)
     ls->s.has_proxy = text_field(L, "proxy", &ls->s.proxy);
     ls->s.http2 = flag_field(L, "http2");
     ls->s.allow_http = flag_field(L, "allow_http");
-    ls->s.connect_timeout_ms = (long)(number_field(L, "connect_timeout") * 1000.0);
-    ls->s.max_body = (size_t)number_field(L, "max_body");
+    ls->s.connect_timeout_ms = milliseconds(number_field(L, "connect_timeout") * 1000.0);
+    ls->s.max_body = (size_t)clamp(number_field(L, "max_body"), 0.0, CE_BODY_MAX);
     ls->s.id = (uint64_t)number_field(L, "id");
     return 1;
 }
@@ -265,9 +276,7 @@ static int engine_start(lua_State *L)
     call.body = luaL_optlstring(L, 6, NULL, &call.body_len);
     call.nheaders = header_lines(L, 8, lines);
     call.headers = lines;
-    call.timeout_ms = (long)luaL_checknumber(L, 9);
-    if (call.timeout_ms < 1)
-        call.timeout_ms = 1;
+    call.timeout_ms = milliseconds(luaL_checknumber(L, 9));
     call.compressed = lua_toboolean(L, 11);
     if (strchr(secrets, 'u') != NULL)
         call.secrets |= CE_SEND_USER;
@@ -277,11 +286,13 @@ static int engine_start(lua_State *L)
         call.secrets |= CE_SEND_ELEMENT;
         call.element = ce_check_secret(L, 10);
     }
-    need(L, join_url(ls, path, path_len, query, query_len));
-    call.url = ls->url.data;
     lt = ce_newuserdata(L, sizeof(*lt));
     lt->transfer = NULL;
     ce_setclass(L, TRANSFER);
+    /* From here on Lua allocates nothing, so no finalizer can start another call with
+     * the same Settings and put its URL in the place of ours. */
+    need(L, join_url(ls, path, path_len, query, query_len));
+    call.url = ls->url.data;
     rc = ce_transfer_start(e, &ls->s, &call, &lt->transfer);
     ce_buf_clear(&ls->url);   /* the query may hold a provider's secret */
     if (rc == CE_OK)
@@ -320,7 +331,7 @@ static int engine_drive(lua_State *L)
 {
     struct ce_engine *e = check_own_engine(L);
     const struct ltransfer *lt = check_transfer(L, 2);
-    int64_t until = ce_clock_ms() + (int64_t)luaL_checknumber(L, 3);
+    int64_t until = ce_clock_ms() + (int64_t)milliseconds(luaL_checknumber(L, 3));
     int go_on = 1;
 
     while (go_on == 1 && !ce_transfer_done(lt->transfer)) {
@@ -341,7 +352,7 @@ static int engine_step(lua_State *L)
 {
     struct ce_engine *e = check_own_engine(L);
 
-    if (step_result(L, ce_engine_step(e, (int)luaL_checknumber(L, 2))) < 0)
+    if (step_result(L, ce_engine_step(e, (int)clamp(luaL_checknumber(L, 2), 0.0, 2147483647.0))) < 0)
         return 2;
     lua_pushboolean(L, 1);
     return 1;
@@ -515,6 +526,8 @@ static void push_failure(lua_State *L, const struct ce_outcome *o)
     lua_setfield(L, -2, "sent");
     lua_pushboolean(L, o->reused);
     lua_setfield(L, -2, "reused");
+    lua_pushnumber(L, o->seconds);
+    lua_setfield(L, -2, "seconds");
     lua_pushinteger(L, o->code);
     lua_setfield(L, -2, "code");
     if (o->status != 0) {
@@ -524,7 +537,7 @@ static void push_failure(lua_State *L, const struct ce_outcome *o)
 }
 
 /* transfer:result() -> status, body, headers, seconds, reused when a whole answer came
- *                   -> nil, {kind, message, phase, sent, code, status} otherwise.
+ *                   -> nil, {kind, message, phase, sent, reused, seconds, code, status} otherwise.
  * headers is a table with lower-case names.  May be called once more; the strings
  * are Lua's. */
 static int transfer_result(lua_State *L)

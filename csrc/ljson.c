@@ -55,6 +55,8 @@ static int call_cjson(lua_State *L)
 struct settling {
     size_t members;   /* names seen: fewer than the text has means that one came twice */
     int standins;     /* the text was given stand-ins */
+    int arrays;       /* it was not, and what is empty is an array */
+    int numbers;      /* numbers are to be looked at */
     int count;        /* names are to be counted */
 };
 
@@ -102,21 +104,34 @@ static void push_original(lua_State *L)
 
 static int settle_table(lua_State *L, struct settling *s);
 
-/* The value on top as it should be: 1 when a better one was pushed above it, 0
- * when it is right, -1 when it is no number at all. */
+/* May the value on top have to be another?  Most are texts and need no closer look. */
+static int is_suspect(lua_State *L, const struct settling *s)
+{
+    switch (lua_type(L, -1)) {
+    case LUA_TTABLE:
+        return 1;
+    case LUA_TNUMBER:
+        return s->numbers;
+    case LUA_TSTRING:
+        return s->standins && lua_tostring(L, -1)[0] == CE_JSON_STANDIN;
+    default:
+        return 0;
+    }
+}
+
+/* A suspect as it should be: 1 when a better one was pushed above it, 0 when it is
+ * right, -1 when it is no number at all. */
 static int settle(lua_State *L, struct settling *s)
 {
     double number;
 
     switch (lua_type(L, -1)) {
     case LUA_TSTRING:
-        if (!s->standins || lua_tostring(L, -1)[0] != CE_JSON_STANDIN)
-            return 0;
         push_original(L);
         return 1;
     case LUA_TTABLE:
         return settle_table(L, s);
-    case LUA_TNUMBER:
+    default:
 #if CE_HAS_INTEGERS
         if (lua_isinteger(L, -1))
             return 0;
@@ -131,34 +146,56 @@ static int settle(lua_State *L, struct settling *s)
         }
 #endif
         return 0;
-    default:
-        return 0;
     }
+}
+
+static void mark(lua_State *L, int table)
+{
+    lua_pushvalue(L, MARK);
+    lua_setmetatable(L, table);
+}
+
+static int settle_array(lua_State *L, struct settling *s, int table, int count)
+{
+    int i, rc;
+
+    mark(L, table);
+    for (i = 1; i <= count; i++) {
+        lua_rawgeti(L, table, i);
+        rc = is_suspect(L, s) ? settle(L, s) : 0;
+        if (rc < 0)
+            return -1;
+        if (rc > 0)
+            lua_rawseti(L, table, i);
+        lua_settop(L, table);
+    }
+    return 0;
 }
 
 static int settle_table(lua_State *L, struct settling *s)
 {
-    int table = lua_gettop(L), rc;
+    int table = lua_gettop(L), count = (int)ce_rawlen(L, table), empty = 1, rc;
 
     luaL_checkstack(L, 6, "JSON is nested too deeply");
-    if (ce_rawlen(L, table) > 0) {
-        lua_pushvalue(L, MARK);
-        lua_setmetatable(L, table);
-    }
+    if (count > 0)
+        return settle_array(L, s, table, count);
     lua_pushnil(L);
     while (lua_next(L, table)) {
-        if (s->count && lua_type(L, -2) == LUA_TSTRING)
+        empty = 0;
+        if (s->count)
             s->members++;
-        rc = settle(L, s);
+        rc = is_suspect(L, s) ? settle(L, s) : 0;
         if (rc < 0)
             return -1;
         if (rc > 0) {
-            lua_pushvalue(L, -3);
+            lua_pushvalue(L, table + 1);
             lua_insert(L, -2);
             lua_rawset(L, table);
         }
-        lua_pop(L, 1);
+        lua_settop(L, table + 1);
     }
+    if (empty && s->arrays)
+        mark(L, table);
     return 0;
 }
 
@@ -170,57 +207,77 @@ static void add_standin(luaL_Buffer *out, const char *text, size_t n)
     luaL_addchar(out, '"');
 }
 
-/* decode(text, strict) -> value | nil, why, byte offset or nil.
- * Strict is for what a person wrote: no raw control characters in strings, only
- * UTF-8, no name twice, no integer that this Lua cannot hold.  Otherwise the last
- * of two equal names counts and such an integer comes as text. */
-static int json_decode(lua_State *L)
+/* Pushes the text, from its first character on, with a stand-in for every value that
+ * lua-cjson would damage. */
+static void push_with_standins(lua_State *L, const char *text, size_t len, int strict)
 {
-    size_t len, from;
-    const char *text = luaL_checklstring(L, 1, &len);
-    struct settling settling = { 0, 0, 0 };
     struct ce_json_scan scan;
     enum ce_json_place place;
     luaL_Buffer out;
+    size_t from;
 
-    settling.count = lua_toboolean(L, 2);
-    lua_settop(L, 1);
-    lua_pushvalue(L, CJSON);
-    ce_json_scan_start(&scan, text, len, settling.count);
+    luaL_buffinit(L, &out);
+    ce_json_scan_start(&scan, text, len, strict);
     from = scan.at;
-    for (;;) {
-        place = ce_json_scan_next(&scan);
-        if (place == CE_JSON_FAULT)
-            return fails_at(L, scan.why, scan.place);
-        if (place == CE_JSON_END)
-            break;
-        if (place == CE_JSON_INTEGER && scan.strict && !holds(text + scan.place, scan.place_len))
-            return fails_at(L, "an integer too large for this Lua: put it in quotes", scan.place);
-        if (!settling.standins)
-            luaL_buffinit(L, &out);
-        settling.standins = 1;
+    while ((place = ce_json_scan_next(&scan)) != CE_JSON_END) {
         luaL_addlstring(&out, text + from, scan.place - from);
         add_standin(&out, text + scan.place, place == CE_JSON_EMPTY ? 1 : scan.place_len);
         from = scan.place + scan.place_len;
     }
-    if (settling.standins) {
-        luaL_addlstring(&out, text + from, len - from);
-        luaL_pushresult(&out);
-    } else if (from > 0) {
-        lua_pushlstring(L, text + from, len - from);
-    } else {
-        lua_pushvalue(L, 1);
+    luaL_addlstring(&out, text + from, len - from);
+    luaL_pushresult(&out);
+}
+
+/* decode(text, strict) -> value | nil, why, byte offset or nil.
+ * Strict is for what a person wrote: no raw control characters in strings, only
+ * UTF-8, no name twice, no integer that this Lua cannot hold.  Otherwise the last
+ * of two equal names counts and such an integer comes as text.
+ * A text is copied for stand-ins only when it has to be: an empty array comes back as an
+ * empty table, which is as good where no object is empty. */
+static int json_decode(lua_State *L)
+{
+    size_t len, start;
+    const char *text = luaL_checklstring(L, 1, &len);
+    int strict = lua_toboolean(L, 2), empty_arrays = 0;
+    struct settling settling = { 0, 0, 0, 0, strict };
+    struct ce_json_scan scan;
+    enum ce_json_place place;
+
+    lua_settop(L, 1);
+    lua_pushvalue(L, CJSON);
+    ce_json_scan_start(&scan, text, len, strict);
+    start = scan.at;
+    while ((place = ce_json_scan_next(&scan)) != CE_JSON_END) {
+        if (place == CE_JSON_FAULT)
+            return fails_at(L, scan.why, scan.place);
+        if (place == CE_JSON_EMPTY) {
+            empty_arrays = 1;
+            continue;
+        }
+        if (strict && !holds(text + scan.place, scan.place_len))
+            return fails_at(L, "an integer too large for this Lua: put it in quotes", scan.place);
+        settling.standins = 1;
     }
+    if (empty_arrays && scan.has_empty_object)
+        settling.standins = 1;
+    settling.arrays = empty_arrays && !settling.standins;
+    settling.numbers = CE_HAS_INTEGERS ? scan.has_number : scan.has_fraction;
+    if (settling.standins)
+        push_with_standins(L, text, len, strict);
+    else if (start > 0)
+        lua_pushlstring(L, text + start, len - start);
+    else
+        lua_pushvalue(L, 1);
     if (!call_cjson(L))
         return 2;
-    if (!scan.has_values && !scan.strict)
+    if (!strict && !scan.has_array && !settling.numbers && !settling.standins)
         return 1;   /* lua-cjson got all of it right */
-    if (settle(L, &settling) < 0) {
+    if (is_suspect(L, &settling) && settle(L, &settling) < 0) {
         lua_pushnil(L);
         lua_pushliteral(L, "a number too large");
         return 2;
     }
-    if (settling.count && settling.members != scan.members) {
+    if (strict && settling.members != scan.members) {
         lua_pushnil(L);
         lua_pushliteral(L, "the same name twice in one object");
         return 2;

@@ -8,36 +8,60 @@
 #include "lcompat.h"
 #include "url.h"
 
-/* One buffer a Lua state, an upvalue of every function here: nothing below calls back
- * into Lua, so nobody else uses it meanwhile.  What an error leaves in it is wiped by
- * the next use, or with the state. */
-static struct ce_buf *scratch(lua_State *L)
-{
-    struct ce_buf *b = lua_touserdata(L, lua_upvalueindex(1));
+/* The buffer that all functions here share, an upvalue of each.  It is busy until its
+ * text is Lua's: on some Luas lua_pushlstring collects before it copies, and a
+ * finalizer may come here too.  That one gets a buffer of its own. */
+struct scratch {
+    struct ce_buf buf;
+    int busy;
+};
 
-    ce_buf_clear(b);
-    return b;
+static struct ce_buf *take(lua_State *L)
+{
+    struct scratch *shared = lua_touserdata(L, lua_upvalueindex(1));
+
+    if (shared->busy) {
+        shared = ce_newuserdata(L, sizeof(*shared));
+        ce_buf_init(&shared->buf, CE_URL_MAX);
+        ce_setclass(L, "celements.UrlBuffer");
+    }
+    shared->busy = 1;
+    ce_buf_clear(&shared->buf);
+    return &shared->buf;
+}
+
+static void give_back(lua_State *L, struct ce_buf *b)
+{
+    struct scratch *shared = lua_touserdata(L, lua_upvalueindex(1));
+
+    ce_buf_clear(b);   /* a query may hold a provider's secret */
+    if (b == &shared->buf)
+        shared->busy = 0;
 }
 
 static int buf_gc(lua_State *L)
 {
-    ce_buf_wipe(luaL_checkudata(L, 1, "celements.UrlBuffer"));
+    struct scratch *shared = luaL_checkudata(L, 1, "celements.UrlBuffer");
+
+    ce_buf_wipe(&shared->buf);
     return 0;
 }
 
 static int push_buf(lua_State *L, struct ce_buf *b)
 {
     lua_pushlstring(L, b->data != NULL ? b->data : "", b->len);
-    ce_buf_clear(b);   /* a query may hold a provider's secret */
+    give_back(L, b);
     return 1;
 }
 
-static void check(lua_State *L, int rc)
+static void check(lua_State *L, struct ce_buf *b, int rc)
 {
+    if (rc == CE_OK)
+        return;
+    give_back(L, b);
     if (rc == CE_ETOOBIG)
         luaL_error(L, "celements: a URL of more than %d bytes", (int)CE_URL_MAX);
-    if (rc != CE_OK)
-        luaL_error(L, "celements: out of memory");
+    luaL_error(L, "celements: out of memory");
 }
 
 /* escape(text) -> text: percent-encoded, a space as %20. */
@@ -45,9 +69,9 @@ static int url_escape(lua_State *L)
 {
     size_t n;
     const char *text = luaL_checklstring(L, 1, &n);
-    struct ce_buf *out = scratch(L);
+    struct ce_buf *out = take(L);
 
-    check(L, ce_url_escape(out, text, n));
+    check(L, out, ce_url_escape(out, text, n));
     return push_buf(L, out);
 }
 
@@ -82,17 +106,20 @@ static int url_path(lua_State *L)
     int count = lua_gettop(L);
     char digits[64];
     struct ce_buf *out;
+    size_t n;
     int i;
 
     luaL_argcheck(L, count > 0, 1, "a path has at least one segment");
-    out = scratch(L);
+    for (i = 1; i <= count; i++) {   /* all that can raise, before the buffer is taken */
+        (void)segment_text(L, i, &n, digits, sizeof(digits));
+        luaL_argcheck(L, n != 0, i, "a path segment may not be empty");
+    }
+    out = take(L);
     for (i = 1; i <= count; i++) {
-        size_t n;
         const char *text = segment_text(L, i, &n, digits, sizeof(digits));
 
-        luaL_argcheck(L, n != 0, i, "a path segment may not be empty");
-        check(L, ce_buf_add(out, "/", 1));
-        check(L, ce_url_segment(out, text, n));
+        check(L, out, ce_buf_add(out, "/", 1));
+        check(L, out, ce_url_segment(out, text, n));
     }
     return push_buf(L, out);
 }
@@ -105,18 +132,20 @@ static int url_query(lua_State *L)
     int i;
 
     luaL_checktype(L, 1, LUA_TTABLE);
-    out = scratch(L);
+    out = take(L);
     for (i = 1; i <= count; i++) {
         size_t n;
         const char *text;
 
         lua_rawgeti(L, 1, i);
         text = lua_tolstring(L, -1, &n);
-        if (text == NULL)
+        if (text == NULL) {
+            give_back(L, out);
             return luaL_error(L, "celements: a query is made of strings");
+        }
         if (i > 1)
-            check(L, ce_buf_add(out, i % 2 == 1 ? "&" : "=", 1));
-        check(L, ce_url_escape(out, text, n));
+            check(L, out, ce_buf_add(out, i % 2 == 1 ? "&" : "=", 1));
+        check(L, out, ce_url_escape(out, text, n));
         lua_pop(L, 1);
     }
     return push_buf(L, out);
@@ -154,12 +183,13 @@ int ce_open_url(lua_State *L)
     static const luaL_Reg metamethods[] = { { "__gc", buf_gc }, { NULL, NULL } };
 
     const luaL_Reg *f;
-    struct ce_buf *b;
+    struct scratch *shared;
 
     ce_newclass(L, "celements.UrlBuffer", none, metamethods);
     lua_newtable(L);
-    b = ce_newuserdata(L, sizeof(*b));
-    ce_buf_init(b, CE_URL_MAX);
+    shared = ce_newuserdata(L, sizeof(*shared));
+    shared->busy = 0;
+    ce_buf_init(&shared->buf, CE_URL_MAX);
     ce_setclass(L, "celements.UrlBuffer");
     for (f = functions; f->name != NULL; f++) {
         lua_pushvalue(L, -1);

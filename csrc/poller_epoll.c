@@ -121,8 +121,11 @@ int ce_poller_flush(struct ce_poller *p)
         struct watch *w = &p->watches[fd];
 
         w->listed = 0;
-        if (apply(p, fd, w) != 0)
+        if (apply(p, fd, w) != 0) {
+            w->listed = 1;
+            p->nchanges++;   /* still to be done */
             return -1;
+        }
     }
     return 0;
 }

@@ -128,6 +128,51 @@ static size_t match_byte(const char *text, size_t n, unsigned char byte, int esc
     return match_escape(text, n, byte);
 }
 
+static unsigned int hex_unit(const char *text)
+{
+    return (unsigned int)(hex_byte_at(text, 2) * 256 + hex_byte_at(text + 2, 2));
+}
+
+/* Is there \uXXXX at text? */
+static int is_unit(const char *text, size_t n)
+{
+    return n >= 6 && text[0] == '\\' && text[1] == 'u' && hex_byte_at(text + 2, 2) >= 0 && hex_byte_at(text + 4, 2) >= 0;
+}
+
+/* A character beyond ASCII as JSON escapes it, one unit or a pair, into UTF-8: how many
+ * bytes, and in *used how much of the text it takes; 0: there is none. */
+static size_t unicode_escape(const char *text, size_t n, unsigned char bytes[4], size_t *used)
+{
+    unsigned int code;
+
+    if (!is_unit(text, n))
+        return 0;
+    code = hex_unit(text + 2);
+    *used = 6;
+    if (code >= 0xD800 && code < 0xDC00 && is_unit(text + 6, n - 6)) {
+        code = 0x10000 + ((code - 0xD800) << 10) + ((hex_unit(text + 8) - 0xDC00) & 0x3FF);
+        *used = 12;
+    }
+    if (code < 0x80)
+        return 0;
+    if (code < 0x800) {
+        bytes[0] = (unsigned char)(0xC0 | code >> 6);
+        bytes[1] = (unsigned char)(0x80 | (code & 0x3F));
+        return 2;
+    }
+    if (code < 0x10000) {
+        bytes[0] = (unsigned char)(0xE0 | code >> 12);
+        bytes[1] = (unsigned char)(0x80 | (code >> 6 & 0x3F));
+        bytes[2] = (unsigned char)(0x80 | (code & 0x3F));
+        return 3;
+    }
+    bytes[0] = (unsigned char)(0xF0 | code >> 18);
+    bytes[1] = (unsigned char)(0x80 | (code >> 12 & 0x3F));
+    bytes[2] = (unsigned char)(0x80 | (code >> 6 & 0x3F));
+    bytes[3] = (unsigned char)(0x80 | (code & 0x3F));
+    return 4;
+}
+
 static size_t match_in_order(const char *text, size_t n, const struct ce_needle *needle, int base64, int escapes_first)
 {
     size_t at = 0;
@@ -135,7 +180,17 @@ static size_t match_in_order(const char *text, size_t n, const struct ce_needle 
 
     for (i = 0; i < needle->len; i++) {
         unsigned char byte = (unsigned char)needle->data[i];
-        size_t length = match_byte(text + at, n - at, byte, escapes_first);
+        unsigned char bytes[4];
+        size_t used = 0;
+        size_t wide = byte < 0x80 ? 0 : unicode_escape(text + at, n - at, bytes, &used);
+        size_t length;
+
+        if (wide != 0 && wide <= needle->len - i && memcmp(needle->data + i, bytes, wide) == 0) {
+            at += used;
+            i += wide - 1;
+            continue;
+        }
+        length = match_byte(text + at, n - at, byte, escapes_first);
 
         if (length == 0 && base64 && (byte == '+' || byte == '/'))
             length = match_byte(text + at, n - at, byte == '+' ? '-' : '_', escapes_first);   /* the URL alphabet */
@@ -340,6 +395,9 @@ static int ends_with_word(const char *name, size_t n, const char *word)
     return 1;
 }
 
+/* Longer runs are rules and dashes; their end is looked at, and the time is bounded. */
+#define NAME_MAX_LEN 128u
+
 int ce_name_is_secret(const char *name, size_t n)
 {
     static const char *const words[] = { "secret",     "token",     "passw",   "passphrase",  "authorization", "apikey",
@@ -347,8 +405,12 @@ int ce_name_is_secret(const char *name, size_t n)
                                          "cookie",     "sessionid", "pwd",      "clientkey",  "consumerkey" };
     size_t i;
 
-    /* A page token says where a list goes on, not who may read it. */
-    if (contains(name, n, "pagetoken"))
+    if (n > NAME_MAX_LEN) {
+        name += n - NAME_MAX_LEN;
+        n = NAME_MAX_LEN;
+    }
+    /* It says where a list goes on, not who may read it. */
+    if (contains(name, n, "nextpagetoken"))
         return 0;
     for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (contains(name, n, words[i]))
@@ -521,6 +583,8 @@ int ce_redact_names(struct ce_buf *out, const char *text, size_t n)
             at++;
             continue;
         }
+        if (at - name > NAME_MAX_LEN)
+            name = at - NAME_MAX_LEN;
         if (ce_name_is_secret(text + name, at - name))
             value = value_of(text, n, name, at);
         else

@@ -20,7 +20,7 @@ local customers = {}
 if sandbox then
   local key = celements.sandbox.credentials("typeform")["api.key"]
   for i = 1, 40 do
-    customers[i] = { name = "customer-" .. i, key = i == 17 and "a wrong key" or key }
+    customers[i] = { name = "customer-" .. i, key = i == 3 and "a wrong key" or key }
   end
 else
   local file = assert(io.open(arg[1] or error("FILE is not given", 0)))

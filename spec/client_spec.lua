@@ -163,6 +163,8 @@ describe("client:request", function()
     for _, case in ipairs {
       { { Authorization = "User x" }, "the Authorization header is made from user_secret and org_secret" },
       { { authorization = "User x" }, "the Authorization header is made from user_secret and org_secret" },
+      { { ["Content-Length"] = "5" }, "the header Content-Length is libcurl's to write: it says where a request ends and where it goes" },
+      { { HOST = "x" }, "the header HOST is libcurl's to write: it says where a request ends and where it goes" },
       { { ["X-A"] = "b\r\nX-C: d" }, "the header X-A holds a control character" },
       { { ["X-A\r\nX-C"] = "d" }, "a header's name has characters that do not belong there" },
       { { ["X A"] = "b" }, "a header's name has characters that do not belong there" },

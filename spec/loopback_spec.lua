@@ -77,6 +77,16 @@ describe("a loopback server", function()
     assert.truthy(got:find("Set-Cookie: a=1\r\nSet-Cookie: b=2\r\n", 1, true))
   end)
 
+  it("serves each connection in its turn, however fast one of them asks", function()
+    local busy, other = connect(), connect()
+    busy:send(("GET /busy HTTP/1.1\r\nHost: x\r\n\r\n"):rep(50))
+    other:send("GET /other HTTP/1.1\r\nHost: x\r\n\r\n")
+    receive(other, "hello$")
+    busy:close()
+    other:close()
+    assert.is_true(#seen < 10, #seen)
+  end)
+
   it("keeps a connection, and answers requests that came together one after the other", function()
     respond = function(request) return { status = 200, body = request.path } end
     local got, state = talk("GET /1 HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -320,20 +320,40 @@ describe("map", function()
     assert.equal(broken, err)
   end)
 
-  it("raises what a hook raises, when what runs is done, and starts nothing more", function()
+  it("loses nothing to a hook that raises, and tells of the first time at the end", function()
     for _, hook in ipairs { "on_progress", "on_result" } do
-      server:answer { { body = "{}", delay = 0.05 } }
-      local started, finished = 0, 0
-      local fine, err = pcall(client.map, client, numbers(20), function(i)
-        started = started + 1
-        local result, info = get(i)
-        finished = finished + 1
-        return result, info
-      end, { concurrency = 4, [hook] = function() error("hook", 0) end })
-      assert.same({ false, "hook" }, { fine, err })
-      assert.equal(started, finished)
-      assert.is_true(started < 9, started)
+      server:answer { { body = "{}" } }
+      local times = 0
+      local outcomes, summary = client:map(numbers(20), function(i) return get(i) end, {
+        concurrency = 4,
+        [hook] = function()
+          times = times + 1
+          error("hook " .. times, 0)
+        end,
+      })
+      assert.same({ done = 20, failed = 0, total = 20, hook_error = "hook 1" }, summary)
+      assert.equal(20, #outcomes)
+      assert.equal(20, times)
     end
+  end)
+
+  it("takes calls and runs in its hooks and in its input, beside its own", function()
+    server:answer { { body = "{}", delay = 0.02 } }
+    local inner, asked = 0, 0
+    local _, summary = client:map(function()
+      asked = asked + 1
+      return asked <= 8 and assert(get("input" .. asked)) and asked or nil
+    end, function(i) return get(i) end, {
+      concurrency = 4,
+      on_result = function(index)
+        assert(get("hook" .. index))
+        local _, its_summary = client:map(numbers(2), function(i) return get("inner" .. i) end)
+        inner = inner + its_summary.done - its_summary.failed
+      end,
+    })
+    assert.same({ done = 8, failed = 0, total = 8 }, summary)
+    assert.equal(16, inner)
+    assert.equal(8 * 5, #server:requests())
   end)
 
   it("says so when f waits for something else", function()
@@ -453,6 +473,8 @@ describe("map", function()
     for _, case in ipairs {
       { "a", print, nil, "the items has to be a table or function, not a string" },
       { {}, "f", nil, "f has to be a function, not a string" },
+      { { 1, nil, 3 }, print, nil, "the list has a hole: item 2 of 3 is nil" },
+      { { a = 1 }, print, nil, "a key of the items (a list) has to be a number, not a string" },
       { {}, print, "x", "options has to be a table, not a string" },
       { {}, print, { concurency = 3 }, "unknown option 'concurency', did you mean 'concurrency'?" },
       { {}, print, { concurrency = "3" }, "concurrency has to be a number, not a string" },

@@ -36,6 +36,24 @@ describe("a text", function()
     end)
   end
 
+  it("loses a secret beyond ASCII, however JSON writes it", function()
+    local secret = "p\195\164ss\240\159\148\145word99"
+    for _, given in ipairs { secret, "p\\u00e4ss\\ud83d\\udd11word99", "p%C3%A4ss%F0%9F%94%91word99" } do
+      assert.equal("<[redacted]>", redact.text("<" .. given .. ">", { secret }))
+    end
+  end)
+
+  it("loses the token of a page that is no page of a list", function()
+    assert.equal("facebook.page.token=[redacted]", by_name "facebook.page.token=EAAB1234567")
+    assert.equal("elements-next-page-token: eyJwYWdlIjoyfQ1", by_name "elements-next-page-token: eyJwYWdlIjoyfQ1")
+  end)
+
+  it("is read in a moment, also when it is all dashes", function()
+    local began = os.clock()
+    by_name(("-"):rep(200000) .. ("._"):rep(100000))
+    assert.is_true(os.clock() - began < 5)
+  end)
+
   it("that is empty, or has no secrets, is as it was", function()
     assert.equal("", by_name "")
     assert.equal("plain", redact.text("plain", { "other" }))

@@ -57,13 +57,8 @@ end
 ---@param level integer  as for error()
 function M.type(value, types, name, level)
   local got = type(value)
-  if got == types then
-    return
-  end
-  for wanted in types:gmatch("%a+") do
-    if wanted == got then
-      return
-    end
+  if got == types or types:find(got, 1, true) then
+    return -- no type's name is part of another's
   end
   error(("%s has to be a %s, not a %s"):format(name, types, got), level + 1)
 end

@@ -62,7 +62,8 @@ local function header_lines(headers, level)
     elseif core.url.control(value) then
       error(("the header %s holds a control character"):format(name), level + 1)
     end
-    lines[#lines + 1] = name .. ": " .. value
+    -- "Name:" alone would tell libcurl to leave the header out; "Name;" is one without a value.
+    lines[#lines + 1] = value ~= "" and name .. ": " .. value or name .. ";"
   end
   table.sort(lines)
   return lines
@@ -76,6 +77,10 @@ local last_settings_id = 0
 -- Organization secrets are 32 hex digits in all samples; user secrets are base64.
 local function look_swapped(user, org)
   return user and org and user:find("^%x+$") and #user == 32 and not org:find("^%x+$") or false
+end
+
+local function proxy_password(url)
+  return url and url:gsub("^%a[%w+.-]*://", ""):match("^[^:@/]*:([^@/]*)@") or ""
 end
 
 local function new_state(options, level)
@@ -93,7 +98,7 @@ local function new_state(options, level)
     retries = options.retries,
     lines = options.headers and header_lines(options.headers, level + 1),
     letters = user and org and "uo" or "",
-    secrets = { user or NO_SECRET, org or NO_SECRET },
+    secrets = { user or NO_SECRET, org or NO_SECRET, core.secret.new(proxy_password(options.proxy)) },
     missing = {},
     stats = { calls = 0, attempts = 0, failed = 0, reused = 0, opened = 0, failures = {} },
     settings = core.engine.settings {
@@ -176,8 +181,12 @@ end
 ---@param letters string  which it needs: "u"ser, "o"rganization
 ---@return celements.Error?
 function M.lacks(self, letters)
+  local all = inside[self].missing
+  if all[1] == nil then
+    return nil
+  end
   local missing = {}
-  for _, name in ipairs(inside[self].missing) do
+  for _, name in ipairs(all) do
     if letters:find(name:sub(1, 1), 1, true) then
       missing[#missing + 1] = name
     end
@@ -205,6 +214,9 @@ end
 local function add_parameter(out, name, value, level)
   check.type(name, "string", "a query parameter's name", level + 1)
   if type(value) == "table" then
+    for key in pairs(value) do
+      check.type(key, "number", ("a key of the query parameter %s (a list)"):format(name), level + 1)
+    end
     for _, each in ipairs(value) do
       add_pair(out, name, each, level + 1)
     end
@@ -294,10 +306,10 @@ local function merged_lines(own, headers, level)
   check.table(headers, "headers", level + 1)
   local lines, named = header_lines(headers, level + 1), {}
   for _, line in ipairs(lines) do
-    named[line:match("^[^:]+"):lower()] = true
+    named[line:match("^[^:;]+"):lower()] = true
   end
   for _, line in ipairs(own or {}) do
-    if not named[line:match("^[^:]+"):lower()] then
+    if not named[line:match("^[^:;]+"):lower()] then
       lines[#lines + 1] = line
     end
   end

@@ -10,6 +10,7 @@ local retry = require "celements.retry"
 local M = {}
 
 local BODY_BYTES = 200
+local BODY_DECODED = 64 * 1024 -- of a larger answer only the beginning is shown
 local BODY_SEARCHED = 65536 -- a secret that is cut in two is not found: look further than is shown
 
 local BY_STATUS = { [401] = "auth", [403] = "forbidden", [404] = "not_found", [409] = "conflict", [429] = "rate_limit" }
@@ -27,15 +28,20 @@ end
 
 -- A gateway that gave up says nothing about what the platform behind it did.
 local function outcome_of(status, from_platform)
-  if status < 300 or status == 504 or (status == 502 and not from_platform) then
+  if status < 300 or status == 303 or status == 408 or status == 504 then
+    return "unknown"
+  elseif status >= 500 and status ~= 503 and not from_platform then
     return "unknown"
   end
   return "refused"
 end
 
+-- Looking for secrets takes time; no message for a person is that long.
+local TEXT_BYTES = 8 * 1024
+
 local function text_of(value)
   if type(value) == "string" and value:find("%S") then
-    return value
+    return value:sub(1, TEXT_BYTES)
   end
 end
 
@@ -76,7 +82,7 @@ function M.of_answer(answer, values, problem)
     message = text_of(object.message) or plain_message(answer)
   end
   local body
-  if type(decoded) == "table" then
+  if type(decoded) == "table" and #answer.body <= BODY_DECODED then
     body = redact.value(decoded, values)
   elseif #answer.body > 0 then
     body = redact.text(answer.body:sub(1, BODY_SEARCHED), values):sub(1, BODY_BYTES)

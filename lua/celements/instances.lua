@@ -159,7 +159,8 @@ function M.set_configuration(self, target, options, level, key, value)
   if type(value) == "number" then
     value = params_of.number_text(value)
   end
-  local request = { method = "PATCH", json = { propertyValue = tostring(value) } }
+  -- Whether it is a secret only the key could tell, and the answer may not name the key.
+  local request = { method = "PATCH", json = { propertyValue = tostring(value) }, secret_value = tostring(value) }
   local result
   result, info = call(self, target, request, options, level + 1, "configuration", item.id)
   return result, info

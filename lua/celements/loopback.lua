@@ -161,14 +161,20 @@ local function answer(conn, request)
   return send(conn, head .. body) and keep_alive
 end
 
+-- Between two requests the others have their turn: a client that asks again at once would
+-- have the server to itself.
 local function serve(conn)
   local reader = new_reader(conn)
-  repeat
+  while true do
     local request, refusal = http.read_request(reader)
     if refusal then
       refuse(conn, refusal)
     end
-  until not request or not answer(conn, request)
+    if not request or not answer(conn, request) then
+      return
+    end
+    wait(conn, 0)
+  end
 end
 
 -- The server ---------------------------------------------------------------------

@@ -1,7 +1,8 @@
 --- Many calls at once over one engine: client:map() and client:create_instances().
 -- Each item runs in a coroutine of its own; where it would wait for an answer it hands
 -- over, and whichever answer comes first goes on.  One failure does not stop the others;
--- neither does an error in the input or in a hook, which is raised when what runs is done.
+-- neither does an error in a hook, which is told at the end, or in the input, which is
+-- raised when what runs is done.
 -- Knows nothing of what the calls are.
 
 local check = require "celements.check"
@@ -15,6 +16,7 @@ local wait = require "celements.wait"
 local methods = client.methods
 
 local CONCURRENCY = 16
+local LONGEST_PAUSE = 60 -- seconds without a start, whatever a server asks for
 local SLICE = 0.2 -- seconds; between slices Ctrl-C gets its turn
 
 local clock = core.engine.clock
@@ -39,6 +41,10 @@ function task_waiter.sleep(seconds)
   coroutine.yield(FOR_TIME, clock() + seconds)
 end
 
+-- Who waits for which transfer, by engine: a run that is inside another one's hook or
+-- input takes the answers of both, and each goes to its own.
+local waiting = setmetatable({}, { __mode = "k" })
+
 ---@class celements.Scheduler
 local scheduler = {}
 scheduler.__index = scheduler
@@ -56,7 +62,6 @@ local function new_scheduler(next_item, count, f, concurrency, on_done)
     done = 0,
     failed = 0,
     paused_until = 0,
-    by_transfer = {}, -- transfer id -> task
     sleeping = {}, -- task -> when it wants to go on
     exhausted = count == 0,
   }, scheduler)
@@ -64,11 +69,12 @@ end
 
 -- The platform asks for less: start nothing for a while, and then half as much at once.
 function scheduler:ease_off(err)
-  self.paused_until = math.max(self.paused_until, clock() + (err.retry_after or 1))
+  self.paused_until = math.max(self.paused_until, clock() + math.min(err.retry_after or 1, LONGEST_PAUSE))
   self.limit = math.max(1, math.floor(self.limit / 2))
 end
 
--- Starts nothing more, and has something to raise when what runs is done.
+-- The input broke off, which is not its end: starts nothing more, and has something to
+-- raise when what runs is done.
 function scheduler:give_up(why)
   self.exhausted = true
   if self.broken == nil then
@@ -96,8 +102,8 @@ function scheduler:finish(task, fine, result, info)
     self.limit = self.limit + 1
   end
   local hook_fine, problem = pcall(self.on_done, task.index, outcome, self)
-  if not hook_fine then
-    self:give_up(problem)
+  if not hook_fine and self.hook_error == nil then
+    self.hook_error = tostring(problem) -- what was created must not be lost to a fault in a hook
   end
 end
 
@@ -109,7 +115,7 @@ function scheduler:new_task(item)
   end
   self.started, self.running = self.started + 1, self.running + 1
   self.exhausted = self.started == self.count
-  local task = { index = self.started, item = item, routine = coroutine.create(self.f) }
+  local task = { run = self, index = self.started, item = item, routine = coroutine.create(self.f) }
   wait.enter(task.routine, task_waiter)
   return task
 end
@@ -129,7 +135,9 @@ end
 function scheduler:resume(task, ...)
   local what, on = self:step(task, ...)
   if what == FOR_TRANSFER then
-    self.by_transfer[on:id()] = task
+    local engine = assert(wait.engine())
+    waiting[engine] = waiting[engine] or {}
+    waiting[engine][on:id()] = task
   elseif what == FOR_TIME then
     self.sleeping[task] = on
   end
@@ -143,7 +151,7 @@ function scheduler:start()
     end
     local fine, item = pcall(self.next_item)
     if not fine then
-      return self:give_up(item) -- the input broke off: not the same as its end
+      return self:give_up(item)
     end
     local task = self:new_task(item)
     if task then
@@ -179,13 +187,14 @@ function scheduler:patience()
 end
 
 -- Lets every task go on whose answer has come.
-function scheduler:dispatch(engine)
+local function dispatch(engine)
+  local tasks = waiting[engine] or {}
   local id = engine:finished()
   while id do
-    local task = self.by_transfer[id]
+    local task = tasks[id]
     if task then
-      self.by_transfer[id] = nil
-      self:resume(task, true)
+      tasks[id] = nil
+      task.run:resume(task, true)
     end
     id = engine:finished()
   end
@@ -198,7 +207,7 @@ function scheduler:run()
     -- An input that waits itself may have brought answers of ours along.
     local patience = engine:timeout() == 0 and 0 or self:patience()
     assert(engine:step(math.ceil(patience * 1000)))
-    self:dispatch(engine)
+    dispatch(engine)
     self:wake()
     self:start()
   end
@@ -246,11 +255,21 @@ local function source(items, level)
     end
   end
   check.type(items, "table or function", "the items", level + 1)
+  local count = 0
+  for key in pairs(items) do
+    check.type(key, "number", "a key of the items (a list)", level + 1)
+    count = math.max(count, key)
+  end
+  for i = 1, count do
+    if items[i] == nil then
+      error(("the list has a hole: item %d of %d is nil"):format(i, count), level + 1)
+    end
+  end
   local at = 0
   return function()
     at = at + 1
     return items[at]
-  end, #items
+  end, count
 end
 
 -- Inside a task of another run: one item at a time, and its waits are that task's.
@@ -293,7 +312,8 @@ local function map(items, f, options, level)
   if state.broken ~= nil then
     error(state.broken, 0)
   end
-  return results or true, { done = state.done, failed = state.failed, total = total or state.done }
+  local summary = { done = state.done, failed = state.failed, total = total or state.done, hook_error = state.hook_error }
+  return results or true, summary
 end
 
 --- Call f(item, index) for every item, up to `concurrency` at once, over one engine.
@@ -305,7 +325,7 @@ end
 ---@param f fun(item: any, index: integer): any, any
 ---@param options? {concurrency?: integer, on_progress?: fun(p: {done: integer, failed: integer, total?: integer}), on_result?: fun(index: integer, outcome: celements.Outcome), total?: integer}
 ---@return celements.Outcome[]|true outcomes  each {result, info} or {err}; true for an iterator
----@return {done: integer, failed: integer, total: integer} summary
+---@return {done: integer, failed: integer, total: integer, hook_error?: string} summary
 function methods.map(_, items, f, options)
   check.type(f, "function", "f", 2)
   local of_run, of_call = split(options, 2)
@@ -321,7 +341,7 @@ end
 ---@param list table|function  parameters of create_instance, a list or an iterator
 ---@param options? {concurrency?: integer, on_progress?: function, on_result?: function, total?: integer, timeout?: number, retries?: integer, headers?: table}
 ---@return celements.Outcome[]|true outcomes  in the order of the list
----@return {done: integer, failed: integer, total: integer} summary
+---@return {done: integer, failed: integer, total: integer, hook_error?: string} summary
 function methods:create_instances(list, options)
   local of_run, of_call = split(options, 2)
   client.check_options(of_call, 2)

@@ -72,6 +72,9 @@ local function add(flat, name, value, level)
   elseif type(value) ~= "table" then
     flat[n + 1], flat[n + 2] = name, value_text(value, name, level + 1)
   else
+    for key in pairs(value) do
+      check.type(key, "number", ("a key of %s (a list)"):format(name), level + 1)
+    end
     for i, item in ipairs(value) do
       flat[n + 2 * i - 1], flat[n + 2 * i] = name, value_text(item, name, level + 1)
     end

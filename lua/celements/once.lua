@@ -176,8 +176,11 @@ function M.run(ops, name, tries)
     local found, unsure = look_for_lost(ops, name)
     if found then
       return settled(ops, found, { status = 200, headers = {}, attempts = info.attempts, reused = false })
-    elseif unsure or info.outcome ~= "unknown" or not ops.time_for(0) then
-      break -- one more could be one too many, or is of no use
+    elseif info.outcome ~= "unknown" then
+      lost.message = ("%s; sent again, it failed: %s"):format(lost.message, info.message)
+      break
+    elseif unsure or not ops.time_for(0) then
+      break -- one more could be one too many
     end
   end
   lost.hint = AGAIN

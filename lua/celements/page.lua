@@ -52,6 +52,7 @@ local function turn(self, in_loop)
   if self.ended then
     return false
   end
+  self.rows = nil -- two pages at a time would be one too many in memory
   local rows, info = self.fetch(self.next_page, in_loop)
   if rows == nil then
     return nil, info
@@ -148,7 +149,6 @@ function M.new(fetch, options)
     fetch = fetch,
     limit = options.limit,
     next_page = options.page,
-    rows = {},
     at = 0,
     left = 0,
     count = 0,

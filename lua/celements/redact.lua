@@ -7,6 +7,13 @@ local M = {}
 
 local is_name = core.secret.is_name
 
+local DEPTH = 128 -- as deep as JSON may be
+
+-- As it stood on the wire: 987654321, on no Lua 987654321.0.
+local function number_text(value)
+  return value % 1 == 0 and ("%.0f"):format(value) or tostring(value)
+end
+
 local function add(values, value)
   if type(value) == "string" and #value > 0 then
     values[#values + 1] = value
@@ -15,11 +22,11 @@ end
 
 -- Every text under a name that sounds secret, and all that a provider gave.
 local function collect(values, value, secret, depth)
-  if type(value) == "string" then
+  if type(value) == "string" or type(value) == "number" then
     if secret then
-      add(values, value)
+      add(values, type(value) == "number" and number_text(value) or value)
     end
-  elseif type(value) == "table" and depth < 16 then
+  elseif type(value) == "table" and depth < DEPTH then
     for name, inner in pairs(value) do
       local named = type(name) == "string" and (name == "providerData" or is_name(name))
       collect(values, inner, secret or named, depth + 1)
@@ -47,7 +54,7 @@ end
 
 --- All secrets of a client and a call: Secrets and strings.
 ---@param secrets table[]  of the client
----@param call {query?: string[], json?: any, lines?: string[], element?: celements.Secret}
+---@param call {query?: string[], json?: any, lines?: string[], element?: celements.Secret, secret_value?: string}
 ---@return table
 function M.values(secrets, call)
   local values = {}
@@ -69,6 +76,7 @@ function M.values(secrets, call)
     end
   end
   values[#values + 1] = call.element
+  add(values, call.secret_value)
   collect(values, call.json, false, 0)
   add_escaped(values)
   return values

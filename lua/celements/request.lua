@@ -44,7 +44,7 @@ end
 
 -- The program's hook sees the attempt.  It may fail; the call goes on, since what was
 -- created on the platform must not be lost to a fault in somebody's logging.
-local function tell(state, call, number, answer, err)
+local function tell(state, call, number, answer, failed, err)
   local redact = require "celements.redact"
   local values = redact.values(state.secrets, call)
   local event = {
@@ -53,8 +53,8 @@ local function tell(state, call, number, answer, err)
     attempt = number,
     status = answer and answer.status or err and err.status,
     request_id = err and err.request_id or answer and answer.headers["elements-request-id"],
-    seconds = answer and answer.seconds,
-    reused = answer and answer.reused,
+    seconds = (answer or failed).seconds,
+    reused = (answer or failed).reused,
     kind = err and err.kind,
   }
   local fine, problem = pcall(state.on_response, event)
@@ -148,7 +148,7 @@ function M.perform(state, call)
     count_attempt(state.stats, answer)
     local result, err = judge(state, call, answer, failed)
     if state.on_response then
-      hook_error = tell(state, call, number, answer, err) or hook_error
+      hook_error = tell(state, call, number, answer, failed, err) or hook_error
     end
     if result ~= nil then
       return result, info_of(answer, number, started, hook_error)
