@@ -12,11 +12,6 @@ local function allocations(client, transport, flows)
     client.environment, client.command(transport, 0, flows))):match "mallocs (%d+)")
 end
 
-local function thousands(n)
-  local text = ("%.0f"):format(n)
-  return (text:reverse():gsub("(%d%d%d)", "%1,"):reverse():gsub("^,", ""))
-end
-
 local rows = {
   { "", "instructions", "ratio", "<=+7,500", "system calls", "<=4.0/5.0/7.7", "allocations", "<=+4" },
 }
@@ -40,7 +35,7 @@ for t, transport in ipairs(lib.transports) do
     local floor = base[client.lua]
     rows[#rows + 1] = {
       transport.name .. ", " .. label,
-      thousands(i), ("%.3f"):format(i / floor.i), is_ours and lib.goal(i <= floor.i + INSTRUCTIONS_GOAL) or "",
+      lib.thousands(i), ("%.3f"):format(i / floor.i), is_ours and lib.goal(i <= floor.i + INSTRUCTIONS_GOAL) or "",
       ("%.1f"):format(s), is_ours and lib.goal(s <= SYSTEM_CALLS_GOAL[t] + 0.05) or "",
       ("%.0f"):format(a), is_ours and lib.goal(a <= floor.a + ALLOCATIONS_GOAL) or "",
     }

@@ -5,21 +5,11 @@
  * go below.  The same program shows what "at most once" costs, three ways. */
 #define _POSIX_C_SOURCE 200809L
 
-#include <curl/curl.h>
-#include <lauxlib.h>
-#include <lua.h>
-#include <lualib.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 
-struct answer {
-    char *bytes;
-    size_t len;
-    size_t cap;
-};
+#include "bare.h"
 
 struct upload {
     const char *bytes;
@@ -48,28 +38,6 @@ struct floor {
     struct curl_slist *get_headers;
     struct curl_slist *post_headers;
 };
-
-static void die(const char *what)
-{
-    fprintf(stderr, "floor: %s\n", what);
-    exit(1);
-}
-
-static size_t on_body(char *bytes, size_t size, size_t n, void *userp)
-{
-    struct answer *a = userp;
-
-    n *= size;
-    if (a->len + n > a->cap) {
-        a->cap = (a->len + n) * 2;
-        a->bytes = realloc(a->bytes, a->cap);
-        if (a->bytes == NULL)
-            return 0;
-    }
-    memcpy(a->bytes + a->len, bytes, n);
-    a->len += n;
-    return n;
-}
 
 static size_t on_read(char *to, size_t size, size_t n, void *userp)
 {
@@ -118,7 +86,7 @@ static void perform(struct floor *f)
         CURLcode code = curl_easy_perform(f->easy);
 
         if (code != CURLE_OK)
-            die(curl_easy_strerror(code));
+            bare_die(curl_easy_strerror(code));
         return;
     }
     curl_multi_add_handle(f->multi, f->easy);
@@ -130,17 +98,13 @@ static void perform(struct floor *f)
     }
     while ((msg = curl_multi_info_read(f->multi, &left)) != NULL)
         if (msg->data.result != CURLE_OK)
-            die(curl_easy_strerror(msg->data.result));
+            bare_die(curl_easy_strerror(msg->data.result));
     curl_multi_remove_handle(f->multi, f->easy);
 }
 
 static void decode_answer(struct floor *f)
 {
-    lua_pushvalue(f->L, 3);
-    lua_pushlstring(f->L, f->answer.bytes, f->answer.len);
-    lua_call(f->L, 1, 1);
-    if (!lua_istable(f->L, -1))
-        die("the answer is not an object");
+    bare_decode(f->L, &f->answer);
     lua_pop(f->L, 1);
 }
 
@@ -208,75 +172,15 @@ static void run(struct floor *f, long flows)
     }
 }
 
-static void open_lua(struct floor *f, const char *page)
-{
-    f->L = luaL_newstate();
-    if (f->L == NULL)
-        die("no memory for Lua");
-    luaL_openlibs(f->L);
-    if (luaL_dofile(f->L, page) != 0)
-        die(lua_tostring(f->L, -1));
-    lua_settop(f->L, 1);
-    if (luaL_dostring(f->L, "local cjson = require 'cjson' return cjson.encode, cjson.decode") != 0)
-        die(lua_tostring(f->L, -1));
-}
-
-static const char *text_of(lua_State *L, const char *name)
-{
-    const char *text;
-
-    lua_getfield(L, 1, name);
-    text = lua_tostring(L, -1);   /* the page holds it */
-    lua_pop(L, 1);
-    return text;
-}
-
-static char *joined(const char *base, const char *path)
-{
-    size_t n = strlen(base) + strlen(path) + 1;
-    char *url = malloc(n);
-
-    if (url == NULL)
-        die("no memory");
-    snprintf(url, n, "%s%s", base, path);
-    return url;
-}
-
 static void open_curl(struct floor *f, const char *base, const char *trust, int http2)
 {
-    struct stat st;
-    const char *authorization = text_of(f->L, "authorization");
-
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    f->easy = curl_easy_init();
-    if (f->easy == NULL)
-        die("no handle");
-    f->get_url = joined(base, text_of(f->L, "get"));
-    f->post_url = joined(base, text_of(f->L, "post"));
-    f->get_headers = curl_slist_append(NULL, authorization);
-    f->get_headers = curl_slist_append(f->get_headers, "Accept: application/json");
-    f->post_headers = curl_slist_append(NULL, authorization);
-    f->post_headers = curl_slist_append(f->post_headers, "Accept: application/json");
-    f->post_headers = curl_slist_append(f->post_headers, "Content-Type: application/json");
+    f->easy = bare_easy(&f->answer, trust, http2);
+    f->get_url = bare_joined(base, bare_text(f->L, "get"));
+    f->post_url = bare_joined(base, bare_text(f->L, "post"));
+    f->get_headers = bare_headers(f->L);
+    f->post_headers = curl_slist_append(bare_headers(f->L), "Content-Type: application/json");
     f->post_headers = curl_slist_append(f->post_headers, "Expect:");
-    curl_easy_setopt(f->easy, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(f->easy, CURLOPT_WRITEDATA, &f->answer);
-    curl_easy_setopt(f->easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(f->easy, CURLOPT_HTTP_VERSION, http2 ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
-    if (stat(trust, &st) == 0) {   /* else libcurl's own choice */
-        int directory = S_ISDIR(st.st_mode);
-
-        curl_easy_setopt(f->easy, CURLOPT_CAINFO, directory ? NULL : trust);
-        curl_easy_setopt(f->easy, CURLOPT_CAPATH, directory ? trust : NULL);
-    }
-}
-
-static double seconds(clockid_t clock)
-{
-    struct timespec ts;
-
-    clock_gettime(clock, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
 static int is(const char *argument, const char *name)
@@ -293,17 +197,17 @@ int main(int argc, char **argv)
     double wall;
 
     if (argc != 9)
-        die("eight arguments, see floor.c");
+        bare_die("eight arguments, see floor.c");
     memset(&f, 0, sizeof(f));
     f.posts = is(argv[2], "fresh") ? FRESH : is(argv[2], "seek") ? SEEK : is(argv[2], "prereq") ? PREREQ : PLAIN;
-    open_lua(&f, argv[8]);
+    f.L = bare_lua(argv[8]);
     open_curl(&f, argv[4], argv[5], is(argv[3], "2"));
     if (is(argv[1], "multi"))
         f.multi = curl_multi_init();
     run(&f, atol(argv[6]));
-    cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
-    wall = seconds(CLOCK_MONOTONIC);
+    cpu = bare_seconds(CLOCK_PROCESS_CPUTIME_ID);
+    wall = bare_seconds(CLOCK_MONOTONIC);
     run(&f, atol(argv[7]));
-    printf("loop %.6f %.6f\n", seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu, seconds(CLOCK_MONOTONIC) - wall);
+    printf("loop %.6f %.6f\n", bare_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu, bare_seconds(CLOCK_MONOTONIC) - wall);
     return 0;
 }

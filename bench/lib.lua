@@ -1,4 +1,4 @@
--- What the four tables share: where the server is, who the clients are, how a command
+-- What the tables share: where the server is, who the clients are, how a command
 -- is measured, how a table is printed.  Runs on Lua 5.4, from the checkout's root.
 
 local M = {
@@ -18,6 +18,7 @@ M.transports = {
   { name = "HTTPS h1", http_version = "1.1", url = ("https://127.0.0.1:%d%s"):format(port + 1, PATH) },
   { name = "HTTPS h2", http_version = "2", url = ("https://127.0.0.1:%d%s"):format(port + 2, PATH) },
 }
+M.sandbox_url = ("https://127.0.0.1:%d/sandbox%s"):format(port + 1, PATH)
 M.by_name_url = ("https://localhost:%d%s"):format(port + 1, PATH)
 
 --- The output of a shell command; raises when it fails.
@@ -60,13 +61,19 @@ end
 
 M.bare, M.ours = bare, ours
 
---- Runs a client and measures it: seconds of CPU and wall a call, KiB at the peak.
-function M.loop(client, transport, flows)
-  local output = M.sh(("%s %s build/bench/measure 1 %s"):format(
-    client.environment, M.pin, client.command(transport, math.max(50, flows // 10), flows)))
+--- Runs a command that says what its loop took: seconds of CPU and of wall, and KiB at
+-- the peak of the whole process.
+function M.run(environment, command)
+  local output = M.sh(("%s %s build/bench/measure 1 %s"):format(environment, M.pin, command))
   local cpu, wall = output:match "loop (%S+) (%S+)"
   local rss = output:match "run %S+ %S+ (%d+)"
-  return { cpu = cpu / (2 * flows), wall = wall / (2 * flows), rss = tonumber(rss) }
+  return { cpu = tonumber(cpu), wall = tonumber(wall), rss = tonumber(rss) }
+end
+
+--- Runs a client and measures it: the same, the seconds being those of one call.
+function M.loop(client, transport, flows)
+  local took = M.run(client.environment, client.command(transport, math.max(50, flows // 10), flows))
+  return { cpu = took.cpu / (2 * flows), wall = took.wall / (2 * flows), rss = took.rss }
 end
 
 --- Runs a whole command so often: a list of { cpu =, wall =, rss = }, seconds and KiB.
@@ -81,19 +88,26 @@ end
 
 local CACHEGRIND = "valgrind --tool=cachegrind --cache-sim=no --cachegrind-out-file=/dev/null"
 
---- Instructions of one call, the kernel's not among them, by valgrind.
-function M.instructions(client, transport, flows)
+--- Instructions, the kernel's not among them, by valgrind: what more commands(2) needs
+-- than commands(1).
+function M.more_instructions(environment, commands)
   local pipes, counts = {}, {}
   for i = 1, 2 do -- at the same time
-    pipes[i] = assert(io.popen(("%s %s %s 2>&1"):format(
-      client.environment, CACHEGRIND, client.command(transport, 0, i * flows))))
+    pipes[i] = assert(io.popen(("%s %s %s 2>&1"):format(environment, CACHEGRIND, commands(i))))
   end
   for i = 1, 2 do
     local output = pipes[i]:read "a"
     pipes[i]:close()
     counts[i] = tonumber((assert(output:match "I +refs: +([%d,]+)", output):gsub(",", "")))
   end
-  return (counts[2] - counts[1]) / (2 * flows)
+  return counts[2] - counts[1]
+end
+
+--- Instructions of one call.
+function M.instructions(client, transport, flows)
+  return M.more_instructions(client.environment, function(i)
+    return client.command(transport, 0, i * flows)
+  end) / (2 * flows)
 end
 
 --- What `counter(client, transport, flows)` counts for one call, start-up taken off.
@@ -141,6 +155,12 @@ function M.ratio(ours_list, theirs_list, field)
   return M.median(ratios)
 end
 
+--- 1234567 as "1,234,567".
+function M.thousands(n)
+  local text = ("%.0f"):format(n)
+  return (text:reverse():gsub("(%d%d%d)", "%1,"):reverse():gsub("^,", ""))
+end
+
 --- "met" or "MISSED".
 function M.goal(met)
   return met and "met" or "MISSED"
@@ -163,6 +183,11 @@ function M.print(title, rows)
     end
     print("  " .. table.concat(cells, "  "))
   end
+end
+
+--- How many connections asked for single instances since this was called last.
+function M.connections()
+  return tonumber(M.sh(("curl -s --noproxy '*' http://127.0.0.1:%d/connections"):format(port)))
 end
 
 --- Tells on the terminal, and only there, what is going on.

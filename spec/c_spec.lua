@@ -27,7 +27,7 @@ describe("the C part", function()
 
   for name, behaviour in pairs(BEHAVIOUR) do
     it(name .. " " .. behaviour, function()
-      local fine, output = run("ASAN_OPTIONS=detect_leaks=0 build/c/" .. name)
+      local fine, output = run("ASAN_OPTIONS=detect_leaks=0 timeout 60 build/c/" .. name)
       assert.is_true(fine, output)
       assert.truthy(output:find("%d+ checks, 0 failed"), output)
     end)

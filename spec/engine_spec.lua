@@ -283,6 +283,13 @@ describe("core.engine", function()
     end
   end)
 
+  it("sends a path and a query as they are", function()
+    local target = "/a/./b/../c/%2e%2E/%7Ex//y"
+    assert(engine:drive(assert(engine:start(settings, "GET", target, "q=%41+%20&&=", nil, "", nil, 5000)), 5000))
+    local requests = server:requests()
+    assert.equal(target .. "?q=%41+%20&&=", requests[#requests].target)
+  end)
+
   it("leaves nothing of a call in the handle for the next", function()
     finish(start("/x/1", "POST", "secret body", { "X-Only-Once: 1" }))
     finish(start("/x/2", "HEAD"))

@@ -59,6 +59,24 @@ static void growing(void)
     }
 }
 
+/* Every small size on top of every other: the block ends where it should. */
+static void exact(void)
+{
+    static const char zeros[300];
+    size_t first;
+    size_t second;
+
+    for (first = 0; first < sizeof(zeros); first++)
+        for (second = 0; second < sizeof(zeros); second++) {
+            struct ce_buf b;
+
+            ce_buf_init(&b, 1000);
+            CHECK(ce_buf_add(&b, zeros, first) == CE_OK && ce_buf_add(&b, zeros, second) == CE_OK);
+            CHECK(b.len == first + second && b.cap > b.len);
+            ce_buf_wipe(&b);
+        }
+}
+
 static int build(struct ce_buf *out)
 {
     struct ce_buf user;
@@ -138,6 +156,7 @@ int main(void)
 {
     limits();
     growing();
+    exact();
     authorization();
     alloc_forbid("CANARY");
     failing();
