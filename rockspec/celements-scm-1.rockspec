@@ -32,6 +32,7 @@ build = {
         "csrc/buf.c",
         "csrc/engine.c",
         "csrc/jsontext.c",
+        "csrc/lcompat.c",
         "csrc/lcore.c",
         "csrc/lengine.c",
         "csrc/ljson.c",

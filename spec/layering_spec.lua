@@ -6,8 +6,9 @@
 local difference = require "spec.support.difference"
 local lfs = require "lfs"
 
--- Each Lua module and the modules that it requires.  celements.core and
--- celements.process are the C modules.
+-- Each Lua module and the modules that it requires.  The first of these are the C
+-- modules.
+local C_MODULES = { "celements.core", "celements.process", "celements.seal" }
 local LUA = {
   { "celements.base_url" },
   { "celements.check" },
@@ -69,6 +70,7 @@ local LUA = {
     "celements.check", "celements.json", "celements.params", "celements.client", "celements.instances" },
   { "celements.loopback.http" },
   { "celements.process" },
+  { "celements.seal" },
   { "celements.sandbox.faults" },
   { "celements.sandbox.options" },
   { "celements.sandbox.proxies" },
@@ -125,7 +127,7 @@ local LUA = {
 
 -- Optional shelves: nobody outside them requires them, except that the face loads one
 -- when it is asked for it.
-local OPTIONAL = { "celements.process", "celements.loopback", "celements.sandbox", "celements.cli", "socket", "ltn12" }
+local OPTIONAL = { "celements.process", "celements.seal", "celements.loopback", "celements.sandbox", "celements.cli", "socket", "ltn12" }
 local FACE = "celements"
 
 -- Each C file (buf is buf.c and buf.h) and what it includes, besides the system's.
@@ -139,19 +141,22 @@ local C = {
   { "poller_epoll", "poller" },
   { "poller_poll", "poller" },
   { "redact", "buf" },
+  { "seal", "buf" },
   { "url", "buf" },
   { "engine", "poller", "trust", "auth" },
   { "lcompat" },
   { "lcore", "ce", "lcompat" },
   { "lprocess", "ce", "lcompat" },
+  { "lseal", "ce", "seal", "lcompat" },
   { "ljson", "ce", "jsontext", "lcompat" },
   { "lsecret", "buf", "redact", "lcompat" },
   { "lurl", "url", "lcompat" },
   { "lengine", "url", "engine", "lcompat", "lsecret" },
 }
 
--- The only pure C files that see libcurl; Lua is for files that start with l alone.
+-- The only C files that see libcurl and libsodium; Lua is for files that start with l alone.
 local SEES_CURL = { engine = true }
+local SEES_SODIUM = { seal = true }
 
 local function read(path)
   local file = assert(io.open(path, "rb"))
@@ -245,7 +250,9 @@ describe("the layers of the Lua files:", function()
   for name in pairs(files) do
     modules[name] = true
   end
-  modules["celements.core"], modules["celements.process"] = true, true
+  for _, name in ipairs(C_MODULES) do
+    modules[name] = true
+  end
 
   it("every file has its place in the table", function()
     assert.same({}, difference(sorted(modules), sorted(rank)))
@@ -327,6 +334,7 @@ describe("the layers of the C files:", function()
         assert.is_nil(text:match("[^%w]lua_State[^%w]"), "a pure file that knows of Lua")
       end
       assert.equal(SEES_CURL[unit] or false, text:find("<curl/", 1, true) ~= nil)
+      assert.equal(SEES_SODIUM[unit] or false, text:find("<sodium", 1, true) ~= nil)
     end)
   end
 end)

@@ -450,4 +450,46 @@ function process.getpid() end
 ---@return integer
 function process.getppid() end
 
+-- The third, which stores and the flow in nginx use, and which needs libsodium --------
+
+--- Texts that only the holder of a key can read or make: celements.seal.
+---@class celements.seal
+local seal = {}
+
+--- Keys that cannot be read or printed, and are wiped when they go.
+---@class celements.Seal
+local Seal = {}
+
+--- Make keys out of secrets of at least 32 random bytes each, text or binary.  The first
+--- one seals and all of them open, so a new key is put in front of the old one.  Raises
+--- for anything else, without quoting it.
+---@param keys string|string[]
+---@return celements.Seal
+function seal.new(keys) end
+
+--- Random bytes as text of A-Z a-z 0-9 - and _.
+---@param n integer  bytes, 1 to 256
+---@return string
+function seal.token(n) end
+
+--- The hash of a text, 43 characters of the same kind: for comparing without keeping.
+---@param text string
+---@return string
+function seal.hash(text) end
+
+--- Seal a text for a context, which has to be the same when it is opened.
+---@param plaintext string  at most 1 MiB
+---@param context string  at most 64 KiB
+---@return string text  A-Z a-z 0-9 - and _ only
+function Seal:seal(plaintext, context) end
+
+---@param text string  anything; what cannot be opened does not raise
+---@param context string
+---@return string? plaintext
+---@return string? reason  "malformed", "unknown key" or "forged", or "out of memory"
+function Seal:open(text, context) end
+
+--- The keys are wiped; a second close does nothing.
+function Seal:close() end
+
 return core
