@@ -34,6 +34,8 @@ M.pages = {
   { name = "celements.InstanceClient", tag = "classmod", files = { "lua/celements/hub.lua" }, owners = { "hub" } },
   { name = "celements.Pages", tag = "classmod", files = { "lua/celements/page.lua" }, owners = { "pages" } },
   { name = "celements.json", tag = "module", files = { "lua/celements/json.lua" }, owners = { "M" } },
+  { name = "celements.openresty", tag = "module", files = { "lua/celements/openresty.lua" }, owners = { "M" } },
+  { name = "celements.OpenrestyFlow", tag = "classmod", files = { "lua/celements/openresty.lua" }, owners = { "methods" } },
   { name = "celements.sandbox", tag = "module", files = { "lua/celements/sandbox.lua" }, owners = { "M" } },
   { name = "celements.Error", tag = "module", files = { "lua/celements/error.lua" }, owners = {} },
   { name = "celements.types", tag = "module", files = { "lua/celements/types.lua" }, owners = {} },

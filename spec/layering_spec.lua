@@ -71,6 +71,19 @@ local LUA = {
   { "celements.loopback.http" },
   { "celements.process" },
   { "celements.seal" },
+  { "celements.connect.cookie" },
+  { "celements.connect.page" },
+  { "celements.connect.query" },
+  { "celements.connect.return_to" },
+  { "celements.connect.options", "celements.base_url", "celements.check", "celements.connect.return_to" },
+  { "celements.connect.state", "celements.json" },
+  { "celements.connect.finish", "celements.redact", "celements.client" },
+  { "celements.connect.flow",
+    "celements.error", "celements.callback", "celements.params", "celements.client", "celements.connect.cookie",
+    "celements.connect.page", "celements.connect.query", "celements.connect.return_to", "celements.connect.state",
+    "celements.connect.finish" },
+  { "celements.openresty",
+    "celements.seal", "celements.store", "celements.connect.options", "celements.connect.flow", "ngx.semaphore" },
   { "celements.sandbox.faults" },
   { "celements.sandbox.options" },
   { "celements.sandbox.proxies" },
@@ -127,7 +140,10 @@ local LUA = {
 
 -- Optional shelves: nobody outside them requires them, except that the face loads one
 -- when it is asked for it.
-local OPTIONAL = { "celements.process", "celements.seal", "celements.loopback", "celements.sandbox", "celements.cli", "socket", "ltn12" }
+local OPTIONAL = {
+  "celements.process", "celements.seal", "celements.connect", "celements.openresty", "celements.loopback", "celements.sandbox",
+  "celements.cli", "socket", "ltn12", "ngx.semaphore",
+}
 local FACE = "celements"
 
 -- Each C file (buf is buf.c and buf.h) and what it includes, besides the system's.

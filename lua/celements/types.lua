@@ -67,6 +67,35 @@
 ---@field check? boolean  ask the catalogue first whether required configuration is missing
 ---@field [string] any
 
+--- What celements.openresty.new() takes; a name that is not here raises.  Where a function
+--- is told the context, that is a table with user_id, return_to and element.
+---@class celements.OpenrestyOptions
+---@field client celements.Client  with both secrets
+---@field element string|integer|{key?: string, id?: integer}  "hubspot"
+---@field api_key string  the application's client id at the provider
+---@field api_secret string  and its client secret
+---@field callback_url string  the whole URL of the location with flow:callback(), as browsers and the provider know it; https, but for this machine
+---@field key string|string[]  32 bytes or more that seal the state; of a list the first seals and all open
+---@field user_id fun(): string|number|false|nil  who is signed in; nil or false: nobody
+---@field scope? string|string[]
+---@field on_connected? fun(instance: celements.Instance, context: table)  called in a timer, after the instance was stored; again for the same instance when a host died or the function raised
+---@field on_error? fun(err: celements.Error, context: table)  called in a timer; context has stage and reason as well; default: a line in the error log
+---@field store? table  of celements.store; default: ngx.shared.celements if it is declared, else the worker's memory
+---@field success_path? string  where the user goes when the request named no page of this site; default "/"
+---@field failure_path? string  where the user goes when it did not work out, with reason=WORD; default: a page of our own
+---@field connect_path? string  the location with flow:connect(), for "start again" where that is not known
+---@field title? string  what users call it, "HubSpot"; default: the element's key
+---@field name? string|fun(context: table): string  of the instance; default: title
+---@field tags? string|string[]|fun(context: table): string|string[]
+---@field configuration? table|fun(context: table): table  further configuration of the instance
+---@field provider_data? table|fun(context: table): table  further provider data
+---@field oauth_params? table|fun(context: table): table  further parameters for the URL, such as siteAddress
+---@field oauth1? boolean  the element speaks OAuth 1.0; default false
+---@field post? boolean  ask for the URL by POST, so that the secret is in no URL; default true
+---@field state_ttl? number  seconds that the user has; default 600
+---@field lease? number  seconds after which another host takes over from one that died; default 30
+---@field allow_http? boolean  allow a callback_url of plain http to other machines; default false
+
 -- What a program gets -------------------------------------------------------------
 
 --- The answer of oauth_url.

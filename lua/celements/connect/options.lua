@@ -54,8 +54,8 @@ local function check_keys(keys)
   end
   for i, key in ipairs(list) do
     if type(key) ~= "string" or #key < KEY_BYTES then
-      return ("%s has to be a text of at least %d bytes, such as `openssl rand -base64 32` prints"):format(
-        type(keys) == "table" and ("number %d"):format(i) or "which", KEY_BYTES)
+      return ("%shas to be a text of at least %d bytes, such as `openssl rand -base64 32` prints"):format(
+        type(keys) == "table" and ("number %d "):format(i) or "", KEY_BYTES)
     end
   end
 end
