@@ -24,7 +24,8 @@ local flow_mt = { __index = flow, __name = "celements.connect.Flow", __metatable
 -- The inside of each flow, which has secrets: out of reach of pairs().
 local inside = setmetatable({}, { __mode = "k" })
 
-local USER_BYTES = 255
+-- Of a user's name, percent-encoded: it is a part of names in the store.
+local USER_BYTES = 180
 
 -- What a flow sets itself when it asks for the URL and when it creates the instance.
 local OURS = { "element", "api_key", "api_secret", "callback_url", "scope" }
@@ -103,9 +104,12 @@ local function who(self, facts)
   elseif type(user) == "number" and user == user and math.abs(user) < math.huge then
     user = params_of.number_text(user)
   end
-  if type(user) ~= "string" or #user > USER_BYTES then
+  if type(user) ~= "string" then
     return nil, self.fail("internal", facts, problem("internal",
-      ("user_id has to return a text of at most %d bytes or a number, not a %s"):format(USER_BYTES, type(user))))
+      "user_id has to return a text or a number, not a " .. type(user)))
+  elseif #client.path(user) > USER_BYTES then
+    return nil, self.fail("internal", facts, problem("internal",
+      ("user_id has returned a text that is longer than %d bytes, percent-encoded"):format(USER_BYTES - 1)))
   end
   facts.user_id = user
   return user
