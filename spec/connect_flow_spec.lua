@@ -278,6 +278,19 @@ describe("connecting an account", function()
       assert.equal("/", browser:callback(back).headers.Location)
     end)
 
+    it("links to where it was begun only when that is a plain page", function()
+      rig = connecting.new(client)
+      for _, path in ipairs { "//connect", "/a b", "/con\nnect", "/%2Fconnect" } do
+        local other = rig:browser "42"
+        local response = other:start(nil, { path = path })
+        assert.equal(303, response.status)
+        local back = consent(response.headers.Location)
+        response = rig:browser("42"):callback(back)
+        assert.matches('<a href="/">Go back</a>', response.body, 1, true)
+        assert.equal(303, other:callback(back).status)
+      end
+    end)
+
     it("warns once when browsers come by another name than they will come back by", function()
       browser:start(nil, { host = "www.example.com:8080" })
       browser:start(nil, { host = "evil\"<x>.example.com" })

@@ -83,7 +83,7 @@ local LUA = {
     "celements.connect.page", "celements.connect.query", "celements.connect.return_to", "celements.connect.state",
     "celements.connect.finish" },
   { "celements.openresty",
-    "celements.seal", "celements.store", "celements.connect.options", "celements.connect.flow", "ngx.semaphore" },
+    "celements.check", "celements.seal", "celements.store", "celements.connect.options", "celements.connect.flow", "ngx.semaphore" },
   { "celements.sandbox.faults" },
   { "celements.sandbox.options" },
   { "celements.sandbox.proxies" },

@@ -19,6 +19,7 @@
 -- callback leads to runs in a timer, which has no request: creating, storing, and the
 -- application's hooks.  It comes to its end also when the browser has left (pitfall 44).
 
+local check = require "celements.check"
 local flow_of = require "celements.connect.flow"
 local options_reader = require "celements.connect.options"
 
@@ -61,6 +62,8 @@ local function run(job)
   local ngx = package.loaded.ngx
   local semaphore = require "ngx.semaphore"
   local ended, begun, fine, result = assert(semaphore.new(0)), false, nil, nil
+
+  -- For whichever comes first, the timer or this request.
   local function work()
     if not begun then
       begun = true
@@ -68,13 +71,11 @@ local function run(job)
       ended:post(1)
     end
   end
+  ngx.on_abort(nothing) -- for who has lua_check_client_abort on
   if ngx.timer.at(0, work) then
     ended:wait(START_SECONDS)
   end
-  if not begun then
-    ngx.on_abort(nothing)
-    work()
-  end
+  work()
   local ends = ngx.now() + JOB_SECONDS
   while fine == nil and ngx.now() < ends do
     ended:wait(START_SECONDS)
@@ -153,7 +154,10 @@ end
 
 local function read_request(ngx)
   local var = ngx.var
-  return { method = ngx.req.get_method(), path = var.uri, args = var.args, cookies = var.http_cookie, host = var.http_host }
+  return {
+    method = ngx.req.get_method(), path = var.request_uri:match("^[^?]*"), args = var.args, cookies = var.http_cookie,
+    host = var.http_host,
+  }
 end
 
 local function write_response(ngx, response)
@@ -186,11 +190,16 @@ local function check_phase(ngx, name, level)
   end
 end
 
-local function serve(self, name, method, level)
+local function flow_behind(self, name, level)
   local flow = flows[self]
   if not flow then
     error(("call flow:%s() with a colon, on what openresty.new() made"):format(name), level + 1)
   end
+  return flow
+end
+
+local function serve(self, name, method, level)
+  local flow = flow_behind(self, name, level + 1)
   local ngx = nginx(level + 1)
   check_phase(ngx, name, level + 1)
   local fine, response = pcall(flow[method], flow, read_request(ngx))
@@ -219,7 +228,11 @@ end
 ---@return celements.Instance[]? instances  each with id, name, token, element, tags: ready for client:instance()
 ---@return celements.Error? err
 function methods:connected(user)
-  local instances, err = flows[self]:connected(user)
+  local flow = flow_behind(self, "connected", 2)
+  if type(user) ~= "number" then
+    check.type(user, "string", "the user", 2)
+  end
+  local instances, err = flow:connected(user)
   return instances, err
 end
 

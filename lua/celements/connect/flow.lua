@@ -3,7 +3,7 @@
 -- handed in.  No server keeps anything between the two requests, see
 -- celements.connect.state.
 --
---     request    method, path, args (the raw query), cookies (the raw header), host
+--     request    method, path (as it was sent), args (the raw query), cookies (the raw header), host
 --     response   status, headers, cookies (Set-Cookie lines), body
 
 local callback = require "celements.callback"
@@ -214,7 +214,9 @@ end
 ---@return table response  303 to the provider, or a page
 function flow:start(request)
   self = inside[self]
-  local facts = { stage = "connect", start = request.path }
+  -- As the browser wrote it, which may be more than one way: only a plain one is linked to.
+  local path = return_to.clean(request.path) or ""
+  local facts = { stage = "connect", start = path ~= "" and path or nil }
   if request.method ~= "GET" and request.method ~= "POST" then
     return self.fail("method", facts)
   end
@@ -223,7 +225,7 @@ function flow:start(request)
     return refused
   end
   warn_of_host(self, request.host)
-  facts.return_to = wanted_page(self, query.read(request.args), request.path)
+  facts.return_to = wanted_page(self, query.read(request.args), path)
   local err = client.lacks(self.client, "uo")
   if err then
     return self.fail("setup", facts, err) -- before the user agrees to what cannot be finished
@@ -237,7 +239,7 @@ function flow:start(request)
   if not id then
     return self.fail("platform", facts, token)
   end
-  local text = self.state:issue(id, user, request.path)
+  local text = self.state:issue(id, user, path)
   params.state, params.post, params.request_token = text, self.post, token
   local answer
   answer, err = self.client:oauth_url(params)
