@@ -64,6 +64,13 @@ new("hubspot", { element = "hubspot" })
 new("etsy", { element = "etsy", oauth1 = true, configuration = { ["shop.id"] = "my-shop" } })
 new("logging", { without = { "on_error", "on_connected" } })
 new("raising", { on_connected = function(instance) error("no " .. instance.token) end })
+new("slow", {
+  lease = 1,
+  on_connected = function(instance)
+    ngx.sleep(1.8)
+    append("connected.log", { id = instance.id })
+  end,
+})
 new("envless", { client = celements.new { base_url = settings.base_url } })
 new("broken", { name = function() error "broken" end })
 
@@ -363,6 +370,20 @@ describe("a flow in nginx", function()
     assert.equal(2, creations())
   end)
 
+  it("finishes what is going on when nginx is reloaded meanwhile", function()
+    local browser = app:browser "user=meanwhile"
+    local back = consent(connect(browser, "crm", "return_to=/a"))
+    connected.control(sandbox, "POST", "/faults", { faults = { { fault = "delay=0.5", method = "POST", path = "/instances" } } })
+    local pending = browser:send(back)
+    assert(application.wait_for(function() return creations() == 1 end))
+    app:reload()
+    local again = browser:send(back)   -- for a new worker
+    assert.equal("/a", pending.answer().headers.location)
+    assert.equal("/a", again.answer().headers.location)
+    assert.equal(1, instances())
+    assert.equal(1, #records "connected.log")
+  end)
+
   it("makes one instance of a callback that comes eight times at once, and gives all the same answer", function()
     local browser = app:browser "user=double"
     local back = consent(connect(browser, "crm", "return_to=/a"))
@@ -379,6 +400,20 @@ describe("a flow in nginx", function()
     assert.equal(1, creations())
     assert.equal(1, instances())
     assert.equal(1, #records "connected.log")
+  end)
+
+  it("keeps its claim for longer than the lease while its host lives", function()
+    local browser = app:browser "user=slow"
+    local back = consent(connect(browser, "slow"))
+    local pending = {}
+    for i = 1, 4 do
+      pending[i] = browser:send(back)
+    end
+    for i = 1, 4 do
+      assert.equal("/connected", assert(pending[i].answer()).headers.location)
+    end
+    assert.equal(1, #records "connected.log")
+    assert.equal(1, creations())
   end)
 
   it("finishes when the browser has left, with and without nginx looking for that", function()

@@ -15,9 +15,9 @@
 --     location = /connect/hubspot/callback { access_log off; content_by_lua_block { hubspot:callback() } }
 --
 -- Nothing of a callback is to reach a log, and nginx puts the request's line, query
--- included, behind everything that is logged while it is handled (pitfall 18).  So what a
+-- included, behind everything that is logged while it is handled.  So what a
 -- callback leads to runs in a timer, which has no request: creating, storing, and the
--- application's hooks.  It comes to its end also when the browser has left (pitfall 44).
+-- application's hooks.  It comes to its end also when the browser has left.
 
 local check = require "celements.check"
 local flow_of = require "celements.connect.flow"
@@ -55,7 +55,8 @@ end
 
 local function nothing() end
 
--- Does the job in a timer of its own and waits for what it returns.  nginx drops timers
+-- Does the job in a timer of its own and waits for what it returns, so that no log line
+-- has this request (pitfall 18) and nobody's leaving ends it (pitfall 44).  nginx drops timers
 -- when there are too many; the job is then done here, where a client that leaves does
 -- not end it either.
 local function run(job)

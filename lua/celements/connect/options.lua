@@ -26,6 +26,7 @@ local KEY_BYTES = 32
 
 local DEFAULTS = { success_path = "/", state_ttl = 600, lease = 30, oauth1 = false, post = true, allow_http = false }
 
+-- Never made from a request, whose headers anybody can write (pitfall 16).
 local function check_url(url, allow_http)
   if url:find("[%c%s#\\]") or url:find("[\128-\255]") then
     return "holds a character that does not belong there, or a fragment"
