@@ -33,6 +33,8 @@ M.pages = {
   },
   { name = "celements.InstanceClient", tag = "classmod", files = { "lua/celements/hub.lua" }, owners = { "hub" } },
   { name = "celements.Pages", tag = "classmod", files = { "lua/celements/page.lua" }, owners = { "pages" } },
+  { name = "celements.store", tag = "module", files = { "lua/celements/store.lua" }, owners = { "M" } },
+  { name = "celements.Store", tag = "classmod", files = { "lua/celements/store.lua" }, owners = { "store" } },
   { name = "celements.json", tag = "module", files = { "lua/celements/json.lua" }, owners = { "M" } },
   { name = "celements.sandbox", tag = "module", files = { "lua/celements/sandbox.lua" }, owners = { "M" } },
   { name = "celements.Error", tag = "module", files = { "lua/celements/error.lua" }, owners = {} },

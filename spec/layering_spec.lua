@@ -118,6 +118,14 @@ local LUA = {
     "celements.error", "celements.process", "celements.sandbox.options", "celements.sandbox.text",
     "celements.loopback", "celements.sandbox.catalogue", "celements.sandbox.model", "ltn12", "socket",
     "socket.http" },
+  { "celements.store.fault", "celements.core", "celements.error" },
+  { "celements.store.memory", "celements.core", "celements.error" },
+  { "celements.store.redis", "celements.process", "celements.seal", "celements.store.fault", "redis", "resty.redis", "socket",
+    "socket.unix" },
+  { "celements.store.sql", "celements.core", "celements.process", "celements.store.fault", "DBI" },
+  { "celements.store",
+    "celements.check", "celements.core", "celements.error", "celements.page", "celements.json", "celements.seal",
+    "celements.store.memory", "celements.store.redis", "celements.store.sql" },
   { "celements",
     "celements.core", "celements.version", "celements.assert", "celements.callback", "celements.diagnostics",
     "celements.json", "celements.ceql", "celements.client", "celements.element", "celements.oauth",
@@ -127,7 +135,8 @@ local LUA = {
 
 -- Optional shelves: nobody outside them requires them, except that the face loads one
 -- when it is asked for it.
-local OPTIONAL = { "celements.process", "celements.seal", "celements.loopback", "celements.sandbox", "celements.cli", "socket", "ltn12" }
+local OPTIONAL = { "celements.process", "celements.seal", "celements.loopback", "celements.sandbox", "celements.store", "celements.cli", "socket",
+  "ltn12", "redis", "resty", "DBI" }
 local FACE = "celements"
 
 -- Each C file (buf is buf.c and buf.h) and what it includes, besides the system's.
