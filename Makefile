@@ -12,7 +12,8 @@ DEPS_BUILD := gcc libc6-dev pkg-config libcurl4-openssl-dev libsodium-dev ca-cer
 DEPS_DEMO  := lua-socket
 DEPS_TEST  := lua5.1 liblua5.1-0-dev lua5.2 liblua5.2-dev lua5.3 liblua5.3-dev luajit2 libluajit2-5.1-dev \
               lua-busted lua-filesystem lua-check lua-ldoc luarocks clang clang-format valgrind \
-              nginx libnginx-mod-http-lua openssl curl strace iproute2 procps
+              nginx libnginx-mod-http-lua openssl curl strace iproute2 procps \
+              redis-server postgresql lua-redis lua-dbi-sqlite3 lua-dbi-postgresql
 
 # What pkg-config knows; set these five to build without it.
 LUA_CFLAGS  ?= $(call pkg,--cflags,$(LUA))

@@ -33,6 +33,8 @@ M.pages = {
   },
   { name = "celements.InstanceClient", tag = "classmod", files = { "lua/celements/hub.lua" }, owners = { "hub" } },
   { name = "celements.Pages", tag = "classmod", files = { "lua/celements/page.lua" }, owners = { "pages" } },
+  { name = "celements.store", tag = "module", files = { "lua/celements/store.lua" }, owners = { "M" } },
+  { name = "celements.Store", tag = "classmod", files = { "lua/celements/store.lua" }, owners = { "store" } },
   { name = "celements.json", tag = "module", files = { "lua/celements/json.lua" }, owners = { "M" } },
   { name = "celements.openresty", tag = "module", files = { "lua/celements/openresty.lua" }, owners = { "M" } },
   { name = "celements.OpenrestyFlow", tag = "classmod", files = { "lua/celements/openresty.lua" }, owners = { "methods" } },

@@ -17,6 +17,12 @@ local PUBLIC = {
   ["celements.Pages"] = function()
     return debug.getmetatable(require("celements.page").new(function() end, {})).__index
   end,
+  ["celements.store"] = function()
+    return require "celements.store"
+  end,
+  ["celements.Store"] = function()
+    return debug.getmetatable(require("celements.store").memory()).__index
+  end,
   ["celements.json"] = function()
     return require "celements.json"
   end,

@@ -419,7 +419,7 @@ function Transfer:result() end
 --- Lets go of it; one in flight is cut off.
 function Transfer:close() end
 
--- The second C module, which only the sandbox and its server use --------------------
+-- The second C module, for the sandbox, its server and the stores --------------------
 
 --- A second process for a plain script: celements.process.
 ---@class celements.process
@@ -469,6 +469,12 @@ function process.keep_only(...) end
 ---@return true?
 ---@return string? problem
 function process.ignore(signal) end
+
+--- Make a file that only its owner can read or write, if there is none.
+---@param path string
+---@return boolean? private  false: there is one that others can read or write
+---@return integer|string permissions  or the problem
+function process.private_file(path) end
 
 ---@param seconds number  a signal ends it early
 function process.sleep(seconds) end
