@@ -13,5 +13,6 @@ cache = "build/.luacheckcache"
 exclude_files = { "build" }
 
 files["spec"] = { std = "min+busted", max_line_length = false }
+files["examples/openresty"] = { globals = { "ngx" } }
 files["spec/support/nginx"] = { read_globals = { "ngx" } }
 files["rockspec"] = { std = "rockspec" }

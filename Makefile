@@ -8,16 +8,19 @@ PREFIX ?= /usr/local
 
 # Debian packages, by what needs them; each line is on top of the one before.
 # make and git are there already: nobody reads this without them.
-DEPS_BUILD := gcc libc6-dev pkg-config libcurl4-openssl-dev ca-certificates lua5.4 liblua5.4-dev lua-cjson
+DEPS_BUILD := gcc libc6-dev pkg-config libcurl4-openssl-dev libsodium-dev ca-certificates lua5.4 liblua5.4-dev lua-cjson
 DEPS_DEMO  := lua-socket
 DEPS_TEST  := lua5.1 liblua5.1-0-dev lua5.2 liblua5.2-dev lua5.3 liblua5.3-dev luajit2 libluajit2-5.1-dev \
               lua-cqueues lua-luv lua-busted lua-filesystem lua-check lua-ldoc luarocks clang clang-format valgrind \
-              nginx libnginx-mod-http-lua openssl curl strace iproute2 procps
+              nginx libnginx-mod-http-lua openssl curl strace iproute2 procps \
+              redis-server postgresql lua-redis lua-dbi-sqlite3 lua-dbi-postgresql
 
-# What pkg-config knows; set these three to build without it.
+# What pkg-config knows; set these five to build without it.
 LUA_CFLAGS  ?= $(call pkg,--cflags,$(LUA))
 CURL_CFLAGS ?= $(call pkg,--cflags,libcurl)
 CURL_LIBS   ?= $(call pkg,--libs,libcurl)
+SODIUM_CFLAGS ?= $(call pkg,--cflags,libsodium)
+SODIUM_LIBS   ?= $(call pkg,--libs,libsodium)
 pkg       = $(call pkg_found,$2,$(shell pkg-config $1 $2 2>/dev/null || echo pkg-not-found))
 pkg_found = $(if $(filter pkg-not-found,$2),$(error pkg-config finds no $1: `make deps` installs what is needed),$2)
 
@@ -36,13 +39,15 @@ ifeq ($(VARIANT),poll)
 VARIANT_CFLAGS := -DCE_USE_POLL
 endif
 
-CORE := buf url auth redact trust poller_epoll poller_poll engine lcore lurl lsecret jsontext ljson lengine
+CORE := buf url auth redact trust poller_epoll poller_poll engine lcompat lcore lurl lsecret jsontext ljson lengine
+SEAL := buf seal lcompat lseal
 CORE_OBJS := $(CORE:%=$(OUT)/obj/%.o)
+SEAL_OBJS := $(SEAL:%=$(OUT)/obj/%.o)
 
 # A module is linked beside the old one and takes its place whole: that may be in use.
 LINK = $(CC) -shared $(CFLAGS) $(VARIANT_CFLAGS) $(LDFLAGS)
 
-all: $(OUT)/celements/core.so $(OUT)/celements/process.so   ## build for one Lua: make LUA=lua5.1
+all: $(OUT)/celements/core.so $(OUT)/celements/process.so $(OUT)/celements/seal.so   ## build for one Lua: make LUA=lua5.1
 
 $(OUT)/celements/core.so: $(CORE_OBJS)
 	@mkdir -p $(@D)
@@ -51,6 +56,12 @@ $(OUT)/celements/core.so: $(CORE_OBJS)
 $(OUT)/celements/process.so: $(OUT)/obj/lprocess.o
 	@mkdir -p $(@D)
 	$(LINK) -o $@.new $^ && mv -f $@.new $@
+
+$(OUT)/celements/seal.so: $(SEAL_OBJS)
+	@mkdir -p $(@D)
+	$(LINK) -o $@.new $^ $(SODIUM_LIBS) -ldl && mv -f $@.new $@
+
+$(OUT)/obj/seal.o: CE_CFLAGS += $(SODIUM_CFLAGS)
 
 $(OUT)/obj/%.o: csrc/%.c Makefile
 	@mkdir -p $(@D)
@@ -107,7 +118,7 @@ bench: deps   ## what a call costs, beside a bare C program
 LUA_SHARE ?= $(PREFIX)/share/lua/$(V)
 LUA_LIB   ?= $(PREFIX)/lib/lua/$(V)
 LUA_FILES := $(sort $(patsubst lua/%,%,$(wildcard lua/*.lua lua/*/*.lua lua/*/*/*.lua)))
-C_MODULES := celements/core.so celements/process.so
+C_MODULES := celements/core.so celements/process.so celements/seal.so
 
 install: all   ## install for one Lua: make install LUA=lua5.1 PREFIX=/usr
 	@set -e; for f in $(LUA_FILES); do \

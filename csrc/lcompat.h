@@ -35,6 +35,12 @@ void ce_newclass(lua_State *L, const char *name, const luaL_Reg *methods, const 
 /* Gives the value on top of the stack, a fresh userdata, the metatable `name`. */
 void ce_setclass(lua_State *L, const char *name);
 
+/* Raises unless the Lua that loads us is the Lua we were built for. */
+void ce_check_version(lua_State *L);
+
+/* Keeps the shared object that this is linked into loaded until the process ends. */
+void ce_pin(void);
+
 /* The openers of the parts of celements.core: each leaves one table on the stack. */
 int ce_open_json(lua_State *L);
 int ce_open_url(lua_State *L);

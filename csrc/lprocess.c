@@ -1,9 +1,10 @@
-/* lprocess.c -- the module celements.process: a second process for a plain script.
+/* lprocess.c -- the module celements.process: a second process for a plain script, and
+ * what else plain Lua cannot ask of the system.
  *
  * Owns nothing: processes and descriptors go to the caller as plain numbers, and
  * the caller waits for them and closes them.  Every descriptor it makes is closed
- * on exec.  Knows nothing of the core, of sockets or of HTTP; only the sandbox and
- * the loopback listener use it.  Not for nginx workers, which must not fork. */
+ * on exec.  Knows nothing of the core, of sockets or of HTTP; only the sandbox, the
+ * loopback listener and the stores use it.  nginx workers must not fork. */
 #define _GNU_SOURCE   /* pipe2 */
 
 #include "ce.h"
@@ -15,6 +16,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -260,6 +262,29 @@ static int process_ignore(lua_State *L)
     return done_or_failed(L, "sigaction", sigaction(check_signal(L, 1), &action, NULL));
 }
 
+/* private_file(path) -> private, permissions | nil, message
+ * Makes a file that only its owner can read or write, if there is none.  false: there is
+ * one that others can read or write. */
+static int process_private_file(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, S_IRUSR | S_IWUSR);
+    struct stat about;
+    int rc;
+    int error;
+
+    if (fd < 0)
+        return failed(L, "open", errno);
+    rc = fstat(fd, &about);
+    error = errno;
+    (void)close(fd);
+    if (rc != 0)
+        return failed(L, "stat", error);
+    lua_pushboolean(L, (about.st_mode & (S_IRWXG | S_IRWXO)) == 0);
+    lua_pushinteger(L, (lua_Integer)(about.st_mode & 0777));
+    return 2;
+}
+
 /* sleep(seconds): a signal ends it early, so that Ctrl-C is not kept waiting. */
 static int process_sleep(lua_State *L)
 {
@@ -289,6 +314,7 @@ static const luaL_Reg functions[] = {
     { "close_on_exec", process_close_on_exec },
     { "keep_only", process_keep_only },
     { "ignore", process_ignore },
+    { "private_file", process_private_file },
     { "sleep", process_sleep },
     { "getpid", process_getpid },
     { "getppid", process_getppid },

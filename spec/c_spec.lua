@@ -9,6 +9,7 @@ local BEHAVIOUR = {
   trust = "takes the directory only when it is the bundle's equal",
   poller = "tells what is ready, by epoll",
   poller_poll = "tells what is ready, by poll",
+  seal = "opens what was sealed and nothing else, and survives a lack of memory",
   engine = "gives everything back in any order, and survives a lack of memory",
 }
 

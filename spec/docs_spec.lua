@@ -17,8 +17,28 @@ local PUBLIC = {
   ["celements.Pages"] = function()
     return debug.getmetatable(require("celements.page").new(function() end, {})).__index
   end,
+  ["celements.store"] = function()
+    return require "celements.store"
+  end,
+  ["celements.Store"] = function()
+    return debug.getmetatable(require("celements.store").memory()).__index
+  end,
   ["celements.json"] = function()
     return require "celements.json"
+  end,
+  ["celements.openresty"] = function()
+    return require "celements.openresty"
+  end,
+  ["celements.OpenrestyFlow"] = function()
+    local store = {}
+    for _, name in ipairs { "put", "get", "delete", "list", "claim", "release" } do
+      store[name] = function() end
+    end
+    return debug.getmetatable(require("celements.openresty").new {
+      client = require("celements").new { base_url = "http://127.0.0.1:1", user_secret = "u", org_secret = "o" },
+      element = "hubspot", api_key = "k", api_secret = "s", key = ("k"):rep(32), store = store,
+      callback_url = "http://127.0.0.1/callback", user_id = function() end,
+    }).__index
   end,
   ["celements.sandbox"] = function()
     return require "celements.sandbox"

@@ -6,8 +6,9 @@
 local difference = require "spec.support.difference"
 local lfs = require "lfs"
 
--- Each Lua module and the modules that it requires.  celements.core and
--- celements.process are the C modules.
+-- Each Lua module and the modules that it requires.  The first of these are the C
+-- modules.
+local C_MODULES = { "celements.core", "celements.process", "celements.seal" }
 local LUA = {
   { "celements.base_url" },
   { "celements.check" },
@@ -76,6 +77,7 @@ local LUA = {
     "celements.check", "celements.json", "celements.params", "celements.client", "celements.instances" },
   { "celements.loopback.http" },
   { "celements.process" },
+  { "celements.seal" },
   { "celements.sandbox.faults" },
   { "celements.sandbox.options" },
   { "celements.sandbox.proxies" },
@@ -123,6 +125,28 @@ local LUA = {
     "celements.error", "celements.process", "celements.sandbox.options", "celements.sandbox.text",
     "celements.loopback", "celements.sandbox.catalogue", "celements.sandbox.model", "ltn12", "socket",
     "socket.http" },
+  { "celements.store.fault", "celements.core", "celements.error" },
+  { "celements.store.memory", "celements.core", "celements.error" },
+  { "celements.store.redis", "celements.process", "celements.seal", "celements.store.fault", "redis", "resty.redis", "socket",
+    "socket.unix" },
+  { "celements.store.sql", "celements.core", "celements.process", "celements.store.fault", "DBI" },
+  { "celements.store",
+    "celements.check", "celements.core", "celements.error", "celements.page", "celements.json", "celements.seal",
+    "celements.store.memory", "celements.store.redis", "celements.store.sql" },
+  { "celements.connect.cookie" },
+  { "celements.connect.page" },
+  { "celements.connect.query" },
+  { "celements.connect.return_to" },
+  { "celements.connect.options", "celements.base_url", "celements.check", "celements.connect.return_to" },
+  { "celements.connect.state", "celements.json" },
+  { "celements.connect.finish", "celements.redact", "celements.client" },
+  { "celements.connect.flow",
+    "celements.error", "celements.callback", "celements.params", "celements.client", "celements.connect.cookie",
+    "celements.connect.page", "celements.connect.query", "celements.connect.return_to", "celements.connect.state",
+    "celements.connect.finish" },
+  { "celements.openresty",
+    "celements.check", "celements.seal", "celements.store", "celements.connect.options", "celements.connect.flow",
+    "ngx.semaphore" },
   { "celements",
     "celements.core", "celements.version", "celements.assert", "celements.callback", "celements.diagnostics",
     "celements.json", "celements.ceql", "celements.client", "celements.element", "celements.oauth",
@@ -132,7 +156,10 @@ local LUA = {
 
 -- Optional shelves: nobody outside them requires them, except that the face loads one
 -- when it is asked for it.
-local OPTIONAL = { "celements.process", "celements.loopback", "celements.sandbox", "celements.cli", "socket", "ltn12" }
+local OPTIONAL = {
+  "celements.process", "celements.seal", "celements.store", "celements.connect", "celements.openresty", "celements.loopback",
+  "celements.sandbox", "celements.cli", "socket", "ltn12", "redis", "resty", "DBI",
+}
 local FACE = "celements"
 
 -- Each C file (buf is buf.c and buf.h) and what it includes, besides the system's.
@@ -146,19 +173,22 @@ local C = {
   { "poller_epoll", "poller" },
   { "poller_poll", "poller" },
   { "redact", "buf" },
+  { "seal", "buf" },
   { "url", "buf" },
   { "engine", "poller", "trust", "auth" },
   { "lcompat" },
   { "lcore", "ce", "lcompat" },
   { "lprocess", "ce", "lcompat" },
+  { "lseal", "ce", "seal", "lcompat" },
   { "ljson", "ce", "jsontext", "lcompat" },
   { "lsecret", "buf", "redact", "lcompat" },
   { "lurl", "url", "lcompat" },
   { "lengine", "url", "engine", "lcompat", "lsecret" },
 }
 
--- The only pure C files that see libcurl; Lua is for files that start with l alone.
+-- The only C files that see libcurl and libsodium; Lua is for files that start with l alone.
 local SEES_CURL = { engine = true }
+local SEES_SODIUM = { seal = true }
 
 local function read(path)
   local file = assert(io.open(path, "rb"))
@@ -252,7 +282,9 @@ describe("the layers of the Lua files:", function()
   for name in pairs(files) do
     modules[name] = true
   end
-  modules["celements.core"], modules["celements.process"] = true, true
+  for _, name in ipairs(C_MODULES) do
+    modules[name] = true
+  end
 
   it("every file has its place in the table", function()
     assert.same({}, difference(sorted(modules), sorted(rank)))
@@ -334,6 +366,7 @@ describe("the layers of the C files:", function()
         assert.is_nil(text:match("[^%w]lua_State[^%w]"), "a pure file that knows of Lua")
       end
       assert.equal(SEES_CURL[unit] or false, text:find("<curl/", 1, true) ~= nil)
+      assert.equal(SEES_SODIUM[unit] or false, text:find("<sodium", 1, true) ~= nil)
     end)
   end
 end)

@@ -36,6 +36,16 @@ assert(require("celements.process").fork)
 END
 )
 
+# seals LUA LIB -- celements.seal works from this folder, nothing else being in sight.
+seals() (
+    cd "$WORK" || exit 1
+    unset LUA_INIT
+    LUA_PATH=";" LUA_CPATH="$2/?.so" "$1" - <<'END'
+local box = require("celements.seal").new(("k"):rep(32))
+assert(box:open(box:seal("text", "context"), "context") == "text")
+END
+)
+
 # same_files FOLDER FOLDER -- both hold the same files
 same_files() {
     (cd "$1" && find . -type f | sort) >"$WORK/one"
@@ -55,6 +65,7 @@ for lua in lua5.1 lua5.2 lua5.3 lua5.4 luajit; do
     check "make install works for $lua" installs "$lua"
     check "make install takes every Lua file ($lua)" same_files lua "$root/opt/lua/share/lua/$v"
     check "what make install put there loads in $lua" loads "$lua" "$root/opt/lua/share/lua/$v" "$root/opt/lua/lib/lua/$v"
+    check "what make install put there seals in $lua" seals "$lua" "$root/opt/lua/lib/lua/$v"
     make -s uninstall LUA="$lua" DESTDIR="$root" PREFIX=/opt/lua
     check "make uninstall leaves no file ($lua)" empty "$root"
 done
@@ -62,33 +73,46 @@ done
 # luarocks builds in the folder it is started in, so it gets a copy of the sources.
 mkdir "$WORK/celements" "$WORK/server"
 cp -R csrc lua rockspec Makefile LICENSE "$WORK/celements/"
-rockspec=celements-scm-1.rockspec
 
+# makes ROCK VERSION
 makes() (
     cd "$WORK/celements" || exit 1
-    luarocks --lua-version="$1" --tree="$WORK/made-$1" make "rockspec/$rockspec"
+    luarocks --lua-version="$2" --tree="$WORK/made-$2" make "rockspec/$1-scm-1.rockspec"
 )
 
-# The rock of a release, except that its sources come from a file here.
+# packs ROCK -- the rock of a release, except that its sources come from a file here.
 packs() (
     cd "$WORK" || exit 1
+    rockspec=$1-scm-1.rockspec
     tar -czf celements.tar.gz celements
     sed "s|url = .*|url = \"file://$WORK/celements.tar.gz\", dir = \"celements\",|" "celements/rockspec/$rockspec" >"server/$rockspec"
     cd server || exit 1
     luarocks --lua-version=5.4 pack "$rockspec" && rm "$rockspec" && luarocks-admin --lua-version=5.4 make-manifest .
 )
 
+# delivers ROCK VERSION
 delivers() (
     cd "$WORK" || exit 1
-    luarocks --lua-version="$1" --tree="$WORK/served-$1" --only-server="$WORK/server" install celements
+    luarocks --lua-version="$2" --tree="$WORK/served-$2" --only-server="$WORK/server" install "$1"
 )
 
-check "a source rock can be packed, and served from a folder" packs
+# no_libsodium FOLDER -- nothing in there asks for it
+no_libsodium() {
+    ! find "$1" -name '*.so' -exec readelf -d {} + | grep -i sodium
+}
+
+check "a source rock can be packed, and served from a folder" packs celements
+check "so can the rock of what needs libsodium" packs celements-seal
 for v in 5.1 5.4; do
-    check "luarocks make builds the rock out of a checkout ($v)" makes $v
+    check "luarocks make builds the rock out of a checkout ($v)" makes celements $v
     check "what luarocks make built loads in lua$v" loads lua$v "$WORK/made-$v/share/lua/$v" "$WORK/made-$v/lib/lua/$v"
-    check "luarocks install takes the packed rock into an empty tree ($v)" delivers $v
+    check "it needs no libsodium ($v)" no_libsodium "$WORK/made-$v/lib/lua/$v"
+    check "luarocks make builds celements-seal beside it ($v)" makes celements-seal $v
+    check "what it built seals in lua$v" seals lua$v "$WORK/made-$v/lib/lua/$v"
+    check "luarocks install takes the packed rock into an empty tree ($v)" delivers celements $v
     check "the packed rock loads in lua$v" loads lua$v "$WORK/served-$v/share/lua/$v" "$WORK/served-$v/lib/lua/$v"
     check "the packed rock holds every Lua file ($v)" same_files lua "$WORK/served-$v/share/lua/$v"
+    check "luarocks install takes the packed celements-seal ($v)" delivers celements-seal $v
+    check "the packed celements-seal seals in lua$v" seals lua$v "$WORK/served-$v/lib/lua/$v"
 done
 totals

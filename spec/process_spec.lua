@@ -182,6 +182,27 @@ describe("process", function()
     process.close(r)
   end)
 
+  it("makes a file that only its owner can read, and tells when others can", function()
+    local name = os.tmpname()
+    os.remove(name)
+    assert.same({ true, 384 }, { process.private_file(name) })   -- 0600
+    local file = assert(io.open(name, "w"))
+    file:write("kept")
+    file:close()
+    assert.is_true(process.private_file(name))
+    file = assert(io.open(name))
+    assert.equal("kept", file:read("*a"))
+    file:close()
+    for _, mode in ipairs { 640, 604, 620, 602 } do
+      os.execute(("chmod %d %s"):format(mode, name))
+      assert.same({ false, tonumber(tostring(mode), 8) }, { process.private_file(name) })
+    end
+    os.remove(name)
+    local made, message = process.private_file("/nonexistent/file")
+    assert.is_nil(made)
+    assert.truthy(message:find("open: ", 1, true))
+  end)
+
   it("sleeps parts of seconds", function()
     local before = socket.gettime()
     process.sleep(0.02)

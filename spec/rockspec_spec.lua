@@ -45,10 +45,18 @@ local function makefile_sources(variable)
   return sources
 end
 
+local function load_rockspec(name)
+  return load_data("rockspec/" .. name .. "-scm-1.rockspec")
+end
+
 describe("the rockspec", function()
-  local rockspec = load_data("rockspec/celements-scm-1.rockspec")
+  local rockspec = load_rockspec "celements"
   local core = rockspec.build.modules["celements.core"]
   local process = rockspec.build.modules["celements.process"]
+
+  -- What only some users need and the others should not have to install.
+  local optional = load_rockspec "celements-seal"
+  local seal = optional.build.modules["celements.seal"]
 
   it("names every Lua module, and no other", function()
     local named = {}
@@ -60,26 +68,42 @@ describe("the rockspec", function()
     assert.same({}, difference(lua_modules("lua", "", {}), named))
   end)
 
-  it("compiles for celements.core what the Makefile compiles", function()
+  it("compiles what the Makefile compiles for celements.core, and that of celements-seal for celements.seal", function()
     assert.same({}, difference(makefile_sources("CORE"), core.sources))
+    assert.same({}, difference(makefile_sources("SEAL"), seal.sources))
   end)
 
-  it("compiles every C file", function()
-    local compiled, present = {}, {}
-    for _, list in ipairs { core.sources, process } do
-      for _, file in ipairs(list) do
-        compiled[#compiled + 1] = file
+  it("compiles every C file, together with that of celements-seal", function()
+    local present, compiled, list = {}, {}, {}
+    for _, sources in ipairs { core.sources, process, seal.sources } do
+      for _, file in ipairs(sources) do
+        compiled[file] = true
       end
+    end
+    for file in pairs(compiled) do
+      list[#list + 1] = file
     end
     for name in lfs.dir("csrc") do
       if name:match("%.c$") then
         present[#present + 1] = "csrc/" .. name
       end
     end
-    assert.same({}, difference(present, compiled))
+    assert.same({}, difference(present, list))
   end)
 
-  it("asks for the libcurl library and not for its header, which luarocks does not find on Debian", function()
+  it("of celements-seal has the one module, and needs nothing of celements", function()
+    local names = {}
+    for name in pairs(optional.build.modules) do
+      names[#names + 1] = name
+    end
+    assert.same({ "celements.seal" }, names)
+    assert.same({ "lua >= 5.1, < 5.5" }, optional.dependencies)
+    assert.is_nil(rockspec.build.modules["celements.seal"])
+    assert.equal(rockspec.version, optional.version)
+  end)
+
+  it("asks for the library and not for its header, which luarocks does not find on Debian", function()
     assert.same({ CURL = { library = "curl" } }, rockspec.external_dependencies)
+    assert.same({ SODIUM = { library = "sodium" } }, optional.external_dependencies)
   end)
 end)

@@ -2,6 +2,7 @@
 
 local core = require "celements.core"
 local process = require "celements.process"
+local seal = require "celements.seal"
 require "celements"   -- all that names a type is loaded
 
 local PATH = "lua/celements/types.lua"
@@ -64,8 +65,10 @@ describe("the types that editors read", function()
     assert.same(methods_of("celements.Secret"), described("Secret:"))
   end)
 
-  it("have the second C module", function()
+  it("have the other C modules", function()
     assert.same(functions_of(process), described("process."))
+    assert.same(functions_of(seal), described("seal."))
+    assert.same(methods_of("celements.Seal"), described("Seal:"))
   end)
 
   it("do no harm when somebody requires them", function()

@@ -20,6 +20,7 @@
 ---@field line? integer  for kind "decode": 1-based line of the first fault
 ---@field column? integer  for kind "decode": 1-based column, in characters
 ---@field excerpt? string  for kind "decode": the line and a caret under the place, two lines, secrets masked
+---@field store? string  the store that failed, where it was one
 ---@field missing? string[]  for kind "config": sorted names of what is missing
 ---@field placeholders? string[]  for kind "config": sorted paths still holding template text
 local error_mt = { __name = "celements.Error" }
@@ -41,7 +42,7 @@ function error_mt:__tostring()
     add(" (request ", self.request_id, ")")
   end
   if self.outcome == "unknown" and self.method ~= "GET" and self.method ~= "HEAD" then
-    add("; the platform may have acted on it")
+    add(self.store and "; it may have been done" or "; the platform may have acted on it")
   end
   if self.hint then
     add("; ", self.hint)

@@ -125,8 +125,8 @@ local function hint_for(missing, placeholders)
     hints[1] = "set " .. table.concat(settings, " and ") .. ", or give the options to celements.new"
     local ngx = rawget(_G, "ngx")
     if type(ngx) == "table" and ngx.worker then
-      hints[1] = hints[1] .. "; nginx hides the environment from its workers unless nginx.conf names it, as in `env "
-        .. settings[1] .. ";`"
+      hints[1] = hints[1] .. "; nginx hides the environment from its workers unless nginx.conf names it: `env "
+        .. table.concat(settings, ";` and `env ") .. ";`"
     end
   end
   if #placeholders > 0 then

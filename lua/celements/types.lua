@@ -67,6 +67,35 @@
 ---@field check? boolean  ask the catalogue first whether required configuration is missing
 ---@field [string] any
 
+--- What celements.openresty.new() takes; a name that is not here raises.  Where a function
+--- is told the context, that is a table with user_id, return_to and element.
+---@class celements.OpenrestyOptions
+---@field client celements.Client  with both secrets
+---@field element string|integer|{key?: string, id?: integer}  "hubspot"
+---@field api_key string  the application's client id at the provider
+---@field api_secret string  and its client secret
+---@field callback_url string  the whole URL of the location with flow:callback(), as browsers and the provider know it; https, but for this machine
+---@field key string|string[]  32 bytes or more that seal the state; of a list the first seals and all open
+---@field user_id fun(): string|number|false|nil  who is signed in; nil or false: nobody
+---@field scope? string|string[]
+---@field on_connected? fun(instance: celements.Instance, context: table)  called in a timer, after the instance was stored; again for the same instance when a host died or the function raised
+---@field on_error? fun(err: celements.Error, context: table)  called in a timer; context has stage and reason as well; default: a line in the error log
+---@field store? table  of celements.store; default: ngx.shared.celements if it is declared, else the worker's memory
+---@field success_path? string  where the user goes when the request named no page of this site; default "/"
+---@field failure_path? string  where the user goes when it did not work out, with reason=WORD; default: a page of our own
+---@field connect_path? string  the location with flow:connect(), for "start again" where that is not known
+---@field title? string  what users call it, "HubSpot"; default: the element's key
+---@field name? string|fun(context: table): string  of the instance; default: title
+---@field tags? string|string[]|fun(context: table): string|string[]
+---@field configuration? table|fun(context: table): table  further configuration of the instance
+---@field provider_data? table|fun(context: table): table  further provider data
+---@field oauth_params? table|fun(context: table): table  further parameters for the URL, such as siteAddress
+---@field oauth1? boolean  the element speaks OAuth 1.0; default false
+---@field post? boolean  ask for the URL by POST, so that the secret is in no URL; default true
+---@field state_ttl? number  seconds that the user has; default 600
+---@field lease? number  seconds after which another host takes over from one that died; default 30
+---@field allow_http? boolean  allow a callback_url of plain http to other machines; default false
+
 -- What a program gets -------------------------------------------------------------
 
 --- The answer of oauth_url.
@@ -390,7 +419,7 @@ function Transfer:result() end
 --- Lets go of it; one in flight is cut off.
 function Transfer:close() end
 
--- The second C module, which only the sandbox and its server use --------------------
+-- The second C module, for the sandbox, its server and the stores --------------------
 
 --- A second process for a plain script: celements.process.
 ---@class celements.process
@@ -441,6 +470,12 @@ function process.keep_only(...) end
 ---@return string? problem
 function process.ignore(signal) end
 
+--- Make a file that only its owner can read or write, if there is none.
+---@param path string
+---@return boolean? private  false: there is one that others can read or write
+---@return integer|string permissions  or the problem
+function process.private_file(path) end
+
 ---@param seconds number  a signal ends it early
 function process.sleep(seconds) end
 
@@ -449,5 +484,47 @@ function process.getpid() end
 
 ---@return integer
 function process.getppid() end
+
+-- The third, which stores and the flow in nginx use, and which needs libsodium --------
+
+--- Texts that only the holder of a key can read or make: celements.seal.
+---@class celements.seal
+local seal = {}
+
+--- Keys that cannot be read or printed, and are wiped when they go.
+---@class celements.Seal
+local Seal = {}
+
+--- Make keys out of secrets of at least 32 random bytes each, text or binary.  The first
+--- one seals and all of them open, so a new key is put in front of the old one.  Raises
+--- for anything else, without quoting it.
+---@param keys string|string[]
+---@return celements.Seal
+function seal.new(keys) end
+
+--- Random bytes as text of A-Z a-z 0-9 - and _.
+---@param n integer  bytes, 1 to 256
+---@return string
+function seal.token(n) end
+
+--- The hash of a text, 43 characters of the same kind: for comparing without keeping.
+---@param text string
+---@return string
+function seal.hash(text) end
+
+--- Seal a text for a context, which has to be the same when it is opened.
+---@param plaintext string  at most 1 MiB
+---@param context string  at most 64 KiB
+---@return string text  A-Z a-z 0-9 - and _ only
+function Seal:seal(plaintext, context) end
+
+---@param text string  anything; what cannot be opened does not raise
+---@param context string
+---@return string? plaintext
+---@return string? reason  "malformed", "unknown key" or "forged", or "out of memory"
+function Seal:open(text, context) end
+
+--- The keys are wiped; a second close does nothing.
+function Seal:close() end
 
 return core

@@ -171,14 +171,17 @@ end
 
 -- The application --------------------------------------------------------------------
 
+--- A browser with cookies of its own besides those that the application sets.
+---@param app {port: integer}
+---@param own? string  "user=42"
+function M.browser(app, own)
+  return setmetatable({ app = app, own = own or "", jar = jar.new() }, browser)
+end
+
 local application = {}
 application.__index = application
 
---- A browser with cookies of its own besides those that the application sets.
----@param own? string  "user=42"
-function application:browser(own)
-  return setmetatable({ app = self, own = own or "", jar = jar.new() }, browser)
-end
+application.browser = M.browser
 
 function application:launch()
   local command = NGINX .. (self.environment or "") .. " nginx -p %s -c nginx.conf -e error.log 2>&1; echo \"status $?\""

@@ -13,7 +13,8 @@ local function read_file(path)
   return content
 end
 
-local function look(premature, prefix, parent)
+--- Ends nginx when its parent is gone.
+function M.look(premature, prefix, parent)
   if not premature and not read_file("/proc/" .. parent .. "/stat") then
     os.execute("kill -TERM " .. read_file(prefix .. "nginx.pid"))
   end
@@ -23,7 +24,7 @@ end
 ---@param parent string  the process that started nginx
 function M.watch(parent)
   if ngx.worker.id() == 0 then
-    assert(ngx.timer.every(1, look, ngx.config.prefix(), parent))
+    assert(ngx.timer.every(1, M.look, ngx.config.prefix(), parent))
   end
 end
 
