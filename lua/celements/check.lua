@@ -71,6 +71,43 @@ function M.table(value, name, level)
   M.type(value, "table", name, level + 1) -- not as a tail call, which has no level
 end
 
+--- Raise unless the table is a list: 1 to n without a hole.  What stands anywhere else
+-- would be left out in silence.
+---@param value table
+---@param name string
+---@param level integer
+---@return integer count
+function M.list(value, name, level)
+  local count, highest = 0, 0
+  for key in pairs(value) do
+    if type(key) ~= "number" then
+      error(("%s is a list and has no place for the key %s"):format(name, tostring(key)), level + 1)
+    elseif key < 1 or key % 1 ~= 0 then
+      error(("%s is a list from 1 on; %g is no place in it"):format(name, key), level + 1)
+    end
+    count, highest = count + 1, math.max(highest, key)
+  end
+  if count ~= highest then
+    local hole = 1
+    while value[hole] ~= nil do
+      hole = hole + 1
+    end
+    error(("%s has a hole: item %d of %d is nil"):format(name, hole, highest), level + 1)
+  end
+  return count
+end
+
+--- Raise unless a count, if given, is a whole number.
+---@param value number?
+---@param name string
+---@param least integer
+---@param level integer
+function M.count(value, name, least, level)
+  if value ~= nil and not (value >= least and value < math.huge and value % 1 == 0) then
+    error(("%s has to be a whole number, %d or more"):format(name, least), level + 1)
+  end
+end
+
 --- Raise unless the value can name one thing in a path.
 ---@param value any
 ---@param name string

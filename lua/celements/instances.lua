@@ -21,7 +21,7 @@ local M = {}
 local path = core.url.path
 
 -- Replacing an instance can mean re-authenticating it, which takes as long as creating.
-local REPLACE_TIMEOUT = 120
+M.REPLACE_TIMEOUT = 120
 
 ---@class celements.Target
 ---@field id? string|integer  by id: User and Organization are sent
@@ -86,7 +86,7 @@ end
 --- Puts a whole body in its place: PUT, with a query for re-authentication.
 function M.replace(self, target, options, level, body, query)
   check.table(body, "the instance", level + 1)
-  local request = { method = "PUT", json = with_tags(body), query = query, timeout = REPLACE_TIMEOUT }
+  local request = { method = "PUT", json = with_tags(body), query = query, timeout = M.REPLACE_TIMEOUT }
   local result, info = call(self, target, request, options, level + 1)
   return result, info
 end
@@ -141,6 +141,11 @@ end
 function M.set_configuration(self, target, options, level, key, value)
   check.type(key, "string", "the configuration key", level + 1)
   check.type(value, "string or number or boolean", "the value", level + 1)
+  -- Values are text on the wire, whatever they mean (platform 3).
+  if type(value) == "number" then
+    value = params_of.number_text(value, "the value", level + 1)
+  end
+  options = client.within(self, options)
   local items, info = M.configuration(self, target, options, level + 1)
   if items == nil then
     return nil, info
@@ -154,10 +159,6 @@ function M.set_configuration(self, target, options, level, key, value)
       outcome = "not_sent",
       request_id = info.request_id,
     }
-  end
-  -- Values are text on the wire, whatever they mean (platform 3).
-  if type(value) == "number" then
-    value = params_of.number_text(value)
   end
   -- Whether it is a secret only the key could tell, and the answer may not name the key.
   local request = { method = "PATCH", json = { propertyValue = tostring(value) }, secret_value = tostring(value) }
@@ -216,9 +217,7 @@ end
 -- The same as methods of a client, by id.
 
 local function checked(options, level)
-  if options ~= nil then
-    client.check_options(options, level + 1)
-  end
+  client.check_options(options, level + 1)
   return options
 end
 
@@ -240,7 +239,9 @@ function methods:instances(options)
   options = element.checked(options, LIST_OPTIONS, 2)
   local query = {}
   local tags = options.tags
-  for _, tag in ipairs(type(tags) == "string" and { tags } or tags or {}) do
+  tags = type(tags) == "string" and { tags } or tags or {}
+  check.list(tags, "tags", 2)
+  for _, tag in ipairs(tags) do
     check.type(tag, "string", "each tag", 2)
     query[#query + 1] = "tags[]"
     query[#query + 1] = tag

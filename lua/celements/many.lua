@@ -255,16 +255,7 @@ local function source(items, level)
     end
   end
   check.type(items, "table or function", "the items", level + 1)
-  local count = 0
-  for key in pairs(items) do
-    check.type(key, "number", "a key of the items (a list)", level + 1)
-    count = math.max(count, key)
-  end
-  for i = 1, count do
-    if items[i] == nil then
-      error(("the list has a hole: item %d of %d is nil"):format(i, count), level + 1)
-    end
-  end
+  local count = check.list(items, "the input", level + 1)
   local at = 0
   return function()
     at = at + 1
