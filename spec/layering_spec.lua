@@ -46,7 +46,7 @@ local LUA = {
     "celements.check", "celements.core", "celements.error", "celements.proxy", "celements.version",
     "celements.options", "celements.wait", "celements.json", "celements.params", "celements.request" },
   { "celements.element",
-    "celements.check", "celements.core", "celements.page", "celements.json",
+    "celements.check", "celements.core", "celements.error", "celements.page", "celements.json",
     "celements.client" },
   { "celements.oauth",
     "celements.check", "celements.core", "celements.error", "celements.params", "celements.client" },

@@ -5,6 +5,7 @@
 local check = require "celements.check"
 local client = require "celements.client"
 local core = require "celements.core"
+local errors = require "celements.error"
 local json = require "celements.json"
 local page = require "celements.page"
 
@@ -169,6 +170,30 @@ local function type_of(self, key, auth_type, options, level)
   return said(types, "defaultValue")
 end
 
+-- The error for an authentication type that the element does not have, as far as the
+-- platform can tell.
+local function unknown_type(self, key, auth_type, options, level)
+  local where = path("elements", key, "authentication-types")
+  local types, err = get(self, where, "a list of authentication types", nil, options, level + 1)
+  if types == nil then
+    return not is_missing(err) and err or nil
+  end
+  local names = {}
+  for _, option in ipairs(type(types.options) == "table" and types.options or {}) do
+    names[tostring(option.value)] = true
+  end
+  if next(names) == nil or names[auth_type] then
+    return nil
+  end
+  local nearest = check.nearest(auth_type, names)
+  local question = nearest and (", did you mean '%s'?"):format(nearest) or ""
+  return errors.new {
+    kind = "config",
+    message = ("the element %s has no authentication type '%s'%s"):format(key, auth_type, question),
+    outcome = "not_sent",
+  }
+end
+
 --- What client:required_configuration does, for a caller at `level` and with options of
 -- client.within().  Brings the authentication type as a third value, where the element
 -- has any.
@@ -183,6 +208,11 @@ function M.requirements(self, key, auth_type, options, level)
     items, info = get(self, where, "a list of configuration entries", nil, options, level + 1)
     if items == nil and not is_missing(info) then
       return nil, info
+    elseif items == nil and auth_type then
+      err = unknown_type(self, key, auth_type, options, level + 1)
+      if err then
+        return nil, err
+      end
     end
   end
   if items == nil or #items == 0 then

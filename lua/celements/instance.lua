@@ -104,7 +104,7 @@ local function operations(self, body, tag, options, level)
     find = function()
       local pages = list(self, "/instances", { "tags[]", tag }, {}, level + 1, "uo", options)
       local found, err = pages:all()
-      return found, err or { status = 200, headers = {}, attempts = 1, reused = false }
+      return found, err or pages.info
     end,
     create = function()
       local instance, info = post(self, body, nil, options, level + 1)

@@ -337,7 +337,8 @@ function methods:create_instances(list, options)
   local of_run, of_call = split(options, 2)
   client.check_options(of_call, 2)
   local outcomes, summary = map(list, function(params)
-    local created, info = instance.create(self, params, of_call, 1)
+    -- A slip in an item is told without a line: the outcome's place says where it stands.
+    local created, info = instance.create(self, params, of_call, 2)
     return created, info
   end, of_run, 2)
   return outcomes, summary

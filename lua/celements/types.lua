@@ -137,7 +137,7 @@
 ---@class celements.Outcome
 ---@field result? any
 ---@field info? celements.Info
----@field err? celements.Error
+---@field err? any  a celements.Error, or what was raised
 
 --- What a client has done so far.
 ---@class celements.Stats
