@@ -3,6 +3,8 @@
 
 local M = {}
 
+local ID_MAX = 1024 -- so that it fits into a path, percent-encoded
+
 -- The number of single-letter changes between two short words.
 local function distance(a, b)
   local row = {}
@@ -116,6 +118,8 @@ function M.id(value, name, level)
   M.type(value, "string or number", name, level + 1)
   if value == "" then
     error(name .. " is empty", level + 1)
+  elseif type(value) == "string" and #value > ID_MAX then
+    error(("%s has %d characters; none is that long"):format(name, #value), level + 1)
   elseif type(value) == "number" and not (value % 1 == 0 and value > -2 ^ 53 and value < 2 ^ 53) then
     error(name .. " has to be a whole number", level + 1)
   end

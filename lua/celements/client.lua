@@ -363,7 +363,11 @@ function M.send(self, call, options, level)
   local state = inside[self]
   complete(state, call, options, level + 1)
   if call.query then
-    call.query_text = core.url.query(call.query, #call.query)
+    local problem
+    call.query_text, problem = core.url.query(call.query, #call.query)
+    if problem then
+      return nil, require("celements.failure").not_sent(call, "config", problem)
+    end
   end
   if call.json ~= nil then
     local err = encode(call)

@@ -43,6 +43,14 @@ local function call(self, target, request, options, level, ...)
   return result, info
 end
 
+-- For a call whose answer says nothing but that it was done.
+local function if_done(result, info)
+  if result == nil then
+    return nil, info
+  end
+  return true, info
+end
+
 --- Raise unless this is an instance's id; the target for it.
 ---@param id any
 ---@param level integer
@@ -93,29 +101,20 @@ end
 
 --- Deletes it: DELETE, which answers true.
 function M.delete(self, target, options, level)
-  local result, info = call(self, target, { method = "DELETE" }, options, level + 1)
-  if result == nil then
-    return nil, info
-  end
-  return true, info
+  local done, info = if_done(call(self, target, { method = "DELETE" }, options, level + 1))
+  return done, info
 end
 
 --- Makes its token work again: PUT .../enabled.
 function M.enable(self, target, options, level)
-  local result, info = call(self, target, { method = "PUT" }, options, level + 1, "enabled")
-  if result == nil then
-    return nil, info
-  end
-  return true, info
+  local done, info = if_done(call(self, target, { method = "PUT" }, options, level + 1, "enabled"))
+  return done, info
 end
 
 --- Makes its token useless for a while: DELETE .../enabled.
 function M.disable(self, target, options, level)
-  local result, info = call(self, target, { method = "DELETE" }, options, level + 1, "enabled")
-  if result == nil then
-    return nil, info
-  end
-  return true, info
+  local done, info = if_done(call(self, target, { method = "DELETE" }, options, level + 1, "enabled"))
+  return done, info
 end
 
 --- Its configuration items: GET .../configuration.
@@ -184,20 +183,14 @@ end
 function M.enable_trace_logging(self, target, options, level, duration)
   check.type(duration, "number or nil", "the duration", level + 1)
   local request = { method = "PUT", json = duration and { duration = duration } or nil }
-  local result, info = call(self, target, request, options, level + 1, "trace-logging")
-  if result == nil then
-    return nil, info
-  end
-  return true, info
+  local done, info = if_done(call(self, target, request, options, level + 1, "trace-logging"))
+  return done, info
 end
 
 --- Ends that: DELETE .../trace-logging.
 function M.disable_trace_logging(self, target, options, level)
-  local result, info = call(self, target, { method = "DELETE" }, options, level + 1, "trace-logging")
-  if result == nil then
-    return nil, info
-  end
-  return true, info
+  local done, info = if_done(call(self, target, { method = "DELETE" }, options, level + 1, "trace-logging"))
+  return done, info
 end
 
 --- The events that arrived for it: GET .../events.

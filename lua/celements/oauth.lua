@@ -143,14 +143,15 @@ local function element_of(value, level)
 end
 
 -- What is missing, still a template or cannot be meant; nil when all is well.  The
--- encoded text tells at one look whether there is anything to look for.
+-- encoded text tells at one look whether there is anything to look for; there is none of
+-- what is too long for a URL.
 local function problem_of(element, flat, text, params)
   local placeholders = {}
-  if not element or text:find("%3C", 1, true) or tostring(element):find("<", 1, true) then
+  if not element or not text or text:find("%3C", 1, true) or tostring(element):find("<", 1, true) then
     placeholders = params_of.placeholders(params)
   end
   return params_of.incomplete(element and {} or { "element" }, placeholders)
-    or text:find("%%[0189A-F]") and tidy(flat, params) -- a control character or one beyond ASCII
+    or (not text or text:find("%%[0189A-F]")) and tidy(flat, params) -- a control character or one beyond ASCII
     or nil
 end
 
@@ -160,7 +161,8 @@ local function call(self, params, options, resource, level)
   check.type(wire.post, "boolean or nil", "post", level + 1)
   local element = element_of(wire.element, level + 1)
   local flat = flat_list(wire, params, level + 1)
-  local err = problem_of(element, flat, core.url.query(flat, #flat), params)
+  local text = core.url.query(flat, #flat)
+  local err = problem_of(element, flat, text, params)
   if err then
     return nil, err
   end

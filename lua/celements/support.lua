@@ -102,7 +102,8 @@ function methods:curl(method, path, options)
       local hide = not reveal and core.secret.is_name(call.query[i])
       pairs_of[i], pairs_of[i + 1] = call.query[i], hide and "[redacted]" or shown(call.query[i + 1])
     end
-    url = url .. "?" .. core.url.query(pairs_of, #pairs_of)
+    local text, problem = core.url.query(pairs_of, #pairs_of)
+    url = url .. "?" .. (text or error(problem, 2))
   end
   -- With -X HEAD curl would wait for a body.
   local words = { call.method == "HEAD" and "curl --head" or "curl -X " .. call.method, quoted(url) }

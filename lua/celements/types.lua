@@ -219,7 +219,8 @@ function core.url.path(...) end
 --- A query out of names and values.
 ---@param pairs string[]  name, value, name, value, ...
 ---@param n integer  how many of them
----@return string
+---@return string?
+---@return string? why  it is too long for a URL
 function core.url.query(pairs, n) end
 
 --- May this stand behind a base URL as it is?
