@@ -50,7 +50,7 @@ local LUA = {
     "celements.core", "celements.retry", "celements.redact", "celements.wait", "celements.json",
     "celements.failure" },
   { "celements.client",
-    "celements.check", "celements.core", "celements.error", "celements.proxy", "celements.version",
+    "celements.check", "celements.core", "celements.error", "celements.proxy", "celements.redact", "celements.version",
     "celements.options", "celements.wait", "celements.json", "celements.failure", "celements.params",
     "celements.request" },
   { "celements.element",
