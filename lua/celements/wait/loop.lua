@@ -18,7 +18,6 @@ local M = {}
 local SLICE = 0.25 -- seconds of waiting between two looks at the pump
 local STALE = 0.2 -- seconds without a sign of the pump: it is gone
 local DISTRUST = 1 -- seconds without another try, after a pump that never came
-local STEPS = 8 -- of the engine in a row, while they bring something
 
 -- When is nobody going to fetch an answer?  Its waiter was woken; a busy process may need
 -- a while to get there, and so may a pump that did not turn meanwhile.
@@ -32,22 +31,14 @@ function M.new(loop)
   local distrusted_until = 0 -- no pump is started before
   local unfetched = {} -- baskets whose only owner has been woken
 
-  -- Does what there is to do: true when somebody got something.  A step takes a part of
-  -- what is ready, so that no burst holds up the whole process.
+  -- Does what there is to do, or a part of it when that is much: a burst of answers does
+  -- not hold up the whole process.  True when somebody got something.
   local function turn(engine)
-    local brought = 0
-    for _ = 1, STEPS do
-      local fine, problem = engine:step(0)
-      if not fine then
-        board.fail(engine, problem)
-      end
-      local count = board.collect(engine)
-      brought = brought + count
-      if count == 0 then
-        break
-      end
+    local fine, problem = engine:step(0)
+    if not fine then
+      board.fail(engine, problem)
     end
-    return brought > 0
+    return board.collect(engine) > 0
   end
 
   -- An owner that is gone for good: a killed thread, a request that nginx has ended.
