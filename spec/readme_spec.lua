@@ -9,7 +9,7 @@ local output_of, quote, read, write = reader.output_of, reader.quote, reader.rea
 
 local readme = read("README.md")
 
-local GUIDES = { "connecting", "endpoints", "json", "nginx", "pitfalls", "platform" }
+local GUIDES = { "connecting", "endpoints", "json", "nginx", "pitfalls", "platform", "stores" }
 local guides = {}
 for _, name in ipairs(GUIDES) do
   guides[name] = read("docs/" .. name .. ".md")
@@ -304,4 +304,33 @@ describe("the table of endpoints", function()
       end)
     end
   end
+end)
+
+describe("the guide to stores", function()
+  local directory
+
+  setup(function()
+    directory = reader.directory()
+  end)
+
+  teardown(function()
+    reader.remove(directory)
+  end)
+
+  local code, printed = blocks("lua", guides.stores), blocks("text", guides.stores)
+
+  for i, block in ipairs(code) do
+    it("has code that prints what it says: " .. i, function()
+      write(directory .. "/block.lua", block)
+      local more = { TOKEN_KEY = ("key"):rep(15) }
+      local output, status = output_of("cd " .. quote(directory) .. " && " .. reader.command("block.lua", nil, more) .. " </dev/null")
+      assert.equal(0, status, output)
+      assert.equal(printed[i] .. "\n", output)
+    end)
+  end
+
+  it("says what each example prints", function()
+    assert.equal(3, #code)
+    assert.equal(#code, #printed)
+  end)
 end)

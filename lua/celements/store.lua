@@ -74,6 +74,14 @@ local function kept_owner(state, owner, level)
   return state.hash and state.hash(owner) or owner
 end
 
+-- One value, or nil and the error.
+local function answer(result, err)
+  if err ~= nil then
+    return nil, err
+  end
+  return result
+end
+
 local function cannot_open(state, reason)
   local hints = {
     ["unknown key"] = "give the key it was sealed with behind the new one: key = { new, old }",
@@ -135,9 +143,7 @@ function store:put(key, value, ttl)
   if not text then
     return nil, err
   end
-  local done
-  done, err = state.backend.put(key, text, ms)
-  return done, err
+  return answer(state.backend.put(key, text, ms))
 end
 
 --- The value under a key.  nil alone means that there is none; nil and an error that
@@ -150,7 +156,7 @@ function store:get(key)
   check_key(key, 2)
   local text, err = state.backend.get(key)
   if text == nil then
-    return nil, err
+    return answer(nil, err)
   end
   return to_value(state, key, text)
 end
@@ -162,8 +168,7 @@ end
 function store:delete(key)
   local state = open_state(self, 2)
   check_key(key, 2)
-  local done, err = state.backend.delete(key)
-  return done, err
+  return answer(state.backend.delete(key))
 end
 
 local LIST_OPTIONS = { page_size = true, limit = true, page = true }
@@ -240,8 +245,7 @@ function store:claim(key, ttl, owner)
       return ("%02x"):format(c:byte())
     end)
   end
-  local done, err = state.backend.claim(key, kept, ms, again)
-  return done, err
+  return answer(state.backend.claim(key, kept, ms, again))
 end
 
 --- Give a claim back, if this owner has it.
@@ -253,8 +257,7 @@ function store:release(key, owner)
   local state = open_state(self, 2)
   check_key(key, 2)
   check.type(owner, "string", "the owner", 2)
-  local done, err = state.backend.release(key, kept_owner(state, owner, 2))
-  return done, err
+  return answer(state.backend.release(key, kept_owner(state, owner, 2)))
 end
 
 --- Let go of the connection and wipe the key.  A second close does nothing; anything else

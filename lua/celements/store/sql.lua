@@ -230,12 +230,18 @@ function M.new(options, level)
     return true
   end
 
+  -- LuaDBI's own ping() takes a connection for alive until something was sent over it.
+  local function answers(connection)
+    local fine, done = pcall(run, connection, "SELECT 1")
+    return fine and done
+  end
+
   -- A session to use, and whether it is new | nil, error.
   local function take()
     if session and session.pid ~= process.getpid() then
       inherited[#inherited + 1] = session
       session = nil
-    elseif session and os.time() - session.used > IDLE and not is_sqlite and not session.connection:ping() then
+    elseif session and os.time() - session.used > IDLE and not is_sqlite and not answers(session.connection) then
       drop()
     end
     if session then
