@@ -11,7 +11,7 @@ PREFIX ?= /usr/local
 DEPS_BUILD := gcc libc6-dev pkg-config libcurl4-openssl-dev libsodium-dev ca-certificates lua5.4 liblua5.4-dev lua-cjson
 DEPS_DEMO  := lua-socket
 DEPS_TEST  := lua5.1 liblua5.1-0-dev lua5.2 liblua5.2-dev lua5.3 liblua5.3-dev luajit2 libluajit2-5.1-dev \
-              lua-busted lua-filesystem lua-check lua-ldoc luarocks clang clang-format valgrind \
+              lua-cqueues lua-luv lua-busted lua-filesystem lua-check lua-ldoc luarocks clang clang-format valgrind \
               nginx libnginx-mod-http-lua openssl curl strace iproute2 procps \
               redis-server postgresql lua-redis lua-dbi-sqlite3 lua-dbi-postgresql
 

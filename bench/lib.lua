@@ -4,6 +4,7 @@
 local M = {
   dir = assert(os.getenv "BENCH_DIR", "start it by bench/run"),
   pin = os.getenv "BENCH_PIN",
+  pin_load = os.getenv "BENCH_PIN_LOAD",
   rounds = tonumber(os.getenv "BENCH_ROUNDS"),
   flows = tonumber(os.getenv "BENCH_FLOWS"),
 }
@@ -19,6 +20,7 @@ M.transports = {
   { name = "HTTPS h2", http_version = "2", url = ("https://127.0.0.1:%d%s"):format(port + 2, PATH) },
 }
 M.sandbox_url = ("https://127.0.0.1:%d/sandbox%s"):format(port + 1, PATH)
+M.app_url = ("http://127.0.0.1:%d"):format(port + 3)
 M.by_name_url = ("https://localhost:%d%s"):format(port + 1, PATH)
 
 --- The output of a shell command; raises when it fails.

@@ -30,7 +30,7 @@
 #define EVENTS_MAX    64
 #define HEADERS_MAX   64      /* request header lines of one call */
 #define EXPECT_ABOVE  1024    /* bytes of body from which some libcurl asks "Expect: 100-continue" */
-#define IDLE_MAX      64      /* finished handles kept for the next calls */
+#define IDLE_MAX      512     /* finished handles kept for the next calls */
 #define IDLE_SECONDS  30L     /* an unused connection older than this is not used again (pitfall 47) */
 
 struct ce_transfer {

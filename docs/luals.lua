@@ -26,6 +26,7 @@ M.pages = {
       "lua/celements/instances.lua",
       "lua/celements/reauthenticate.lua",
       "lua/celements/many.lua",
+      "lua/celements/defer.lua",
       "lua/celements/support.lua",
       "lua/celements/hub.lua",
     },

@@ -40,6 +40,7 @@ local METHODS = {
   ["celements.reauthenticate"] = "reauthenticate",
   ["celements.hub"] = "instance",
   ["celements.many"] = "map create_instances",
+  ["celements.defer"] = "defer",
   ["celements.support"] = "usage whoami curl stats",
 }
 

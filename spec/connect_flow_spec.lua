@@ -1,6 +1,6 @@
 --- Connecting an account, from the first click to the instance, without a web server.
 -- The sandbox is the platform and the provider; what nginx adds is in
--- spec/openresty_flow_spec.lua.
+-- spec/nginx/flow_spec.lua.
 
 local canary = require "spec.support.canary"
 local celements = require "celements"

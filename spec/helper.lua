@@ -22,6 +22,9 @@ end
 
 local FDS = "/proc/self/fd"
 
+-- The loop of luv has descriptors of its own, for as long as Lua lives.
+pcall(require, "luv")
+
 -- What is open, by descriptor; the directory being read is not part of it.
 local function descriptors()
   local open = {}

@@ -456,12 +456,27 @@ function M.timeout(self, options, default)
   return options and options.timeout or inside[self].timeout or default or DEFAULT_TIMEOUT
 end
 
+--- Who waits for this client's calls, where this code runs.
+---@param self celements.Client
+---@return table waiter  see celements.wait
+function M.waiter_of(self)
+  return (assert(wait.find(inside[self].waiter)))
+end
+
 --- Sleep as this client waits: without blocking where others can run meanwhile.
 ---@param self celements.Client
 ---@param seconds number
 function M.sleep(self, seconds)
-  local waiter = assert(wait.find(inside[self].waiter))
-  waiter.sleep(seconds)
+  M.waiter_of(self).sleep(seconds)
+end
+
+--- A text without the secrets of this client.
+---@param self celements.Client
+---@param text string
+---@return string
+function M.redacted(self, text)
+  local redact = require "celements.redact"
+  return redact.text(text, redact.values(inside[self].secrets, {}))
 end
 
 --- A call as client:request() would send it, without sending it: for display.

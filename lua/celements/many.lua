@@ -41,16 +41,13 @@ function task_waiter.sleep(seconds)
   coroutine.yield(FOR_TIME, clock() + seconds)
 end
 
--- Who waits for which transfer, by engine: a run that is inside another one's hook or
--- input takes the answers of both, and each goes to its own.
-local waiting = setmetatable({}, { __mode = "k" })
-
 ---@class celements.Scheduler
 local scheduler = {}
 scheduler.__index = scheduler
 
 local function new_scheduler(next_item, count, f, concurrency, on_done)
   return setmetatable({
+    waiting = {}, -- transfer -> the task that waits for it
     next_item = next_item,
     count = count, -- of a list
     f = f,
@@ -135,9 +132,8 @@ end
 function scheduler:resume(task, ...)
   local what, on = self:step(task, ...)
   if what == FOR_TRANSFER then
-    local engine = assert(wait.engine())
-    waiting[engine] = waiting[engine] or {}
-    waiting[engine][on:id()] = task
+    self.waiting[on] = task
+    self.basket:add(assert(wait.engine()), on)
   elseif what == FOR_TIME then
     self.sleeping[task] = on
   end
@@ -187,27 +183,20 @@ function scheduler:patience()
 end
 
 -- Lets every task go on whose answer has come.
-local function dispatch(engine)
-  local tasks = waiting[engine] or {}
-  local id = engine:finished()
-  while id do
-    local task = tasks[id]
-    if task then
-      tasks[id] = nil
-      task.run:resume(task, true)
-    end
-    id = engine:finished()
+function scheduler:dispatch()
+  for _, transfer in ipairs(self.basket:take()) do
+    local task = self.waiting[transfer]
+    self.waiting[transfer] = nil
+    self:resume(task, true)
   end
 end
 
-function scheduler:run()
+function scheduler:run(waiter)
+  self.basket = waiter.basket()
   self:start()
   while self.running > 0 or not self.exhausted do
-    local engine = assert(wait.engine())
-    -- An input that waits itself may have brought answers of ours along.
-    local patience = engine:timeout() == 0 and 0 or self:patience()
-    assert(engine:step(math.ceil(patience * 1000)))
-    dispatch(engine)
+    assert(self.basket:wait(assert(wait.engine()), self:patience()))
+    self:dispatch()
     self:wake()
     self:start()
   end
@@ -289,7 +278,11 @@ function scheduler:run_in_turn()
   end
 end
 
-local function map(items, f, options, level)
+local function map(waiter, items, f, options, level)
+  local may, why = waiter.check()
+  if not may then
+    return nil, errors.new { kind = "config", message = why, outcome = "not_sent", attempts = 0 }
+  end
   local next_item, count = source(items, level + 1)
   local results = count and {} or nil
   local total = count or options.total
@@ -307,7 +300,7 @@ local function map(items, f, options, level)
   if wait.inside() then
     state:run_in_turn()
   else
-    state:run()
+    state:run(waiter)
   end
   if state.broken ~= nil then
     error(state.broken, 0)
@@ -324,28 +317,28 @@ end
 ---@param items table|function  a list, or an iterator such as client:instances()
 ---@param f fun(item: any, index: integer): any, any
 ---@param options? {concurrency?: integer, on_progress?: fun(p: {done: integer, failed: integer, total?: integer}), on_result?: fun(index: integer, outcome: celements.Outcome), total?: integer}
----@return celements.Outcome[]|true outcomes  each {result, info} or {err}; true for an iterator
----@return {done: integer, failed: integer, total: integer, hook_error?: string} summary
-function methods.map(_, items, f, options)
+---@return celements.Outcome[]|true|nil outcomes  each {result, info} or {err}; true for an iterator; nil where nothing can wait
+---@return {done: integer, failed: integer, total: integer, hook_error?: string} summary  or celements.Error
+function methods:map(items, f, options)
   check.type(f, "function", "f", 2)
   local of_run, of_call = split(options, 2)
   local extra = next(of_call)
   if extra then
     check.unknown(extra, OPTIONS, "option", 2)
   end
-  local outcomes, summary = map(items, f, of_run, 2)
+  local outcomes, summary = map(client.waiter_of(self), items, f, of_run, 2)
   return outcomes, summary
 end
 
 --- Create many instances at once; each as create_instance does, with a deadline of its own.
 ---@param list table|function  parameters of create_instance, a list or an iterator
 ---@param options? {concurrency?: integer, on_progress?: function, on_result?: function, total?: integer, timeout?: number, retries?: integer, headers?: table}
----@return celements.Outcome[]|true outcomes  in the order of the list
----@return {done: integer, failed: integer, total: integer, hook_error?: string} summary
+---@return celements.Outcome[]|true|nil outcomes  in the order of the list; nil where nothing can wait
+---@return {done: integer, failed: integer, total: integer, hook_error?: string} summary  or celements.Error
 function methods:create_instances(list, options)
   local of_run, of_call = split(options, 2)
   client.check_options(of_call, 2)
-  local outcomes, summary = map(list, function(params)
+  local outcomes, summary = map(client.waiter_of(self), list, function(params)
     local created, info = instance.create(self, params, of_call, 1)
     return created, info
   end, of_run, 2)

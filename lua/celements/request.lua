@@ -16,30 +16,22 @@ local function random()
   return (a + b * 256 + c * 65536) / 16777216
 end
 
--- One attempt: the answer, or what failed.
-local function attempt(state, call, waiter, ms)
-  local engine, problem = wait.engine()
-  if not engine then
-    return nil, { kind = "config", message = problem, sent = false }
-  end
-  local transfer
-  transfer, problem = engine:start(state.settings, call.method, call.path, call.query_text, call.body, call.letters,
-    call.lines, ms, call.element, call.compressed)
-  if not transfer then
-    return nil, { kind = "config", message = problem, sent = false }
-  end
-  local done
-  done, problem = waiter.wait(engine, transfer)
-  if not done then
-    transfer:close()
-    return nil, { kind = "network", message = problem, sent = true, phase = "wait" }
-  end
+-- How a transfer ended: the answer, or what failed.
+local function result_of(transfer)
   local status, body, headers, seconds, reused = transfer:result()
   transfer:close()
   if not status then
     return nil, body
   end
   return { status = status, body = body, headers = headers, seconds = seconds, reused = reused }
+end
+
+local function count_attempt(stats, answer)
+  stats.attempts = stats.attempts + 1
+  if answer then
+    local name = answer.reused and "reused" or "opened"
+    stats[name] = stats[name] + 1
+  end
 end
 
 -- The program's hook sees the attempt.  It may fail; the call goes on, since what was
@@ -96,17 +88,47 @@ local function is_gone(call, err, tried_before)
   return call.method == "DELETE" and err.status == 404 and tried_before
 end
 
-local function count_attempt(stats, answer)
-  stats.attempts = stats.attempts + 1
-  if answer then
-    local name = answer.reused and "reused" or "opened"
-    stats[name] = stats[name] + 1
-  end
-end
-
 local function count_failure(stats, err)
   stats.failed = stats.failed + 1
   stats.failures[err.kind] = (stats.failures[err.kind] or 0) + 1
+end
+
+-- For when whoever asked is gone: nginx has ended the request, its client having left, or
+-- the program its thread.  What was sent goes on to its end (pitfall 44), and the hook is
+-- told.  Made here, since variables of a thread that was killed are no longer there.
+local function end_alone(state, call, number)
+  return function(transfer)
+    local answer, failed = result_of(transfer)
+    local _, err = judge(state, call, answer, failed)
+    count_attempt(state.stats, answer)
+    if err then
+      count_failure(state.stats, err)
+    end
+    if state.on_response then
+      tell(state, call, number, answer, failed, err)
+    end
+  end
+end
+
+-- One attempt: the answer, or what failed.
+local function attempt(state, call, waiter, ms, number)
+  local engine, problem = wait.engine()
+  if not engine then
+    return nil, { kind = "config", message = problem, sent = false }
+  end
+  local transfer
+  transfer, problem = engine:start(state.settings, call.method, call.path, call.query_text, call.body, call.letters,
+    call.lines, ms, call.element, call.compressed)
+  if not transfer then
+    return nil, { kind = "config", message = problem, sent = false }
+  end
+  local done
+  done, problem = waiter.wait(engine, transfer, waiter.may_be_left and end_alone(state, call, number))
+  if not done then
+    transfer:close()
+    return nil, { kind = "network", message = problem, sent = true, phase = "wait" }
+  end
+  return result_of(transfer)
 end
 
 local function info_of(answer, attempts, started, hook_error)
@@ -144,7 +166,7 @@ function M.perform(state, call)
   state.stats.calls = state.stats.calls + 1
   while true do
     number = number + 1
-    local answer, failed = attempt(state, call, waiter, (deadline - clock()) * 1000)
+    local answer, failed = attempt(state, call, waiter, (deadline - clock()) * 1000, number)
     count_attempt(state.stats, answer)
     local result, err = judge(state, call, answer, failed)
     if state.on_response then

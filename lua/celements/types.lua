@@ -19,7 +19,7 @@
 ---@field user_agent? string
 ---@field max_body? integer  bytes of an answer after decompression; default 16 MiB
 ---@field http_version? "1.1"|"2"  default "1.1"
----@field waiter? "block"  who waits; default: found by itself
+---@field waiter? "block"|"nginx"|"cqueues"|"luv"  who waits; default: nginx and a cqueues controller are found by themselves, else it blocks
 ---@field on_response? fun(event: celements.Event)  called once for each attempt
 ---@field allow_http? boolean  allow plain http to other machines; default false
 ---@field headers? table<string, string>  sent with every call

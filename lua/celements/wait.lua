@@ -1,16 +1,49 @@
 --- Who waits, and on what: the engine of this Lua state and the waiters.
 -- C gives start, step and result; all waiting is Lua (pitfall 32).  A waiter is a table with
--- `name`, `check()` (may this place wait?), `wait(engine, transfer)` and
--- `sleep(seconds)`.  Knows nothing of HTTP.
+--
+--   name
+--   check()                       may this place wait?  false and why not
+--   wait(engine, transfer, late)  until it is done; true, or nil and a problem.  Where the
+--                                 code that waits can be ended from outside (may_be_left),
+--                                 late(transfer) gets what then comes
+--   sleep(seconds)
+--   basket()                      to wait for several: add(engine, transfer),
+--                                 wait(engine, seconds), take() -> list of those that are done
+--   defer(f, on_error)            runs f where waiting is possible, soon
+--   report(text)                  tells what went wrong where nobody is to be told
+--
+-- Knows nothing of HTTP.
 
 local core = require "celements.core"
 
 local M = {}
 
--- By name: the module, and whether it is at home here.
+-- By name: the module, and what it cannot do without.
 local WAITERS = {
   block = { module = "celements.wait.block" },
+  cqueues = { module = "celements.wait.cqueues", needs = "cqueues (Debian: lua-cqueues)" },
+  luv = { module = "celements.wait.luv", needs = "luv (Debian: lua-luv)" },
+  nginx = { module = "celements.wait.nginx", needs = "nginx with its Lua module and lua-resty-core" },
 }
+
+local loaded = package.loaded
+
+-- Which waiter is at home where this code runs.  Nobody has to have loaded an event loop
+-- for that: whoever runs in one has.  luv does not tell whether its loop runs, so it is
+-- taken by name alone.
+local function at_home()
+  if loaded.ngx then
+    return "nginx"
+  end
+  local cqueues = loaded.cqueues
+  if type(cqueues) == "table" then
+    local _, resumed_us = cqueues.running()
+    if resumed_us then
+      return "cqueues"
+    end
+  end
+  return "block"
+end
 
 -- Coroutines that somebody runs many of and waits for: their waiters.
 local entered = setmetatable({}, { __mode = "k" })
@@ -55,7 +88,7 @@ function M.find(name, in_loop)
   if inside then
     return inside
   end
-  name = name or "block"
+  name = name or at_home()
   local known = WAITERS[name]
   if not known then
     local names = {}
@@ -64,8 +97,16 @@ function M.find(name, in_loop)
     end
     table.sort(names)
     return nil, ("waiter has to be one of %s"):format(table.concat(names, ", "))
+  elseif in_loop and not LOOPS_YIELD then
+    known = WAITERS.block
   end
-  known.waiter = known.waiter or require(known.module)
+  if not known.waiter then
+    local fine, waiter = pcall(require, known.module)
+    if not fine then
+      return nil, ('the waiter "%s" needs %s'):format(name, tostring(known.needs))
+    end
+    known.waiter = waiter
+  end
   return known.waiter
 end
 

@@ -1,6 +1,7 @@
 --- The waiter for plain scripts: it blocks, and Ctrl-C gets through (pitfall 48).
 -- Waits in slices in C; between them Lua runs, so that a pending hook can raise.
 
+local board = require "celements.wait.board"
 local core = require "celements.core"
 
 local SLICE_MS = 200
@@ -39,11 +40,50 @@ function M.sleep(seconds)
   end
 end
 
+local basket_mt = {}
+basket_mt.__index = basket_mt
+
+function basket_mt:add(engine, transfer)
+  board.watch(engine, transfer, self)
+end
+
+--- Works on everything in flight for one round, of at most so many seconds.
+---@return true? fine
+---@return string? problem
+function basket_mt:wait(engine, seconds)
+  -- What another run brought along is no reason to wait.
+  local ms = (#self.ready > 0 or engine:timeout() == 0) and 0 or math.ceil(seconds * 1000)
+  local fine, problem = engine:step(ms)
+  board.collect(engine)
+  return fine, problem
+end
+
+function basket_mt:take()
+  local ready = self.ready
+  self.ready = {}
+  return ready
+end
+
+--- A place for several transfers, to be waited for by one.
+function M.basket()
+  return setmetatable(board.basket(), basket_mt)
+end
+
+--- A script can wait anywhere, so there is nothing to put off; what f raises is the
+-- caller's to see.
+---@param f fun()
+---@return true
+function M.defer(f)
+  f()
+  return true
+end
+
 -- LuaJIT's compiled code does not look for hooks, and lua_sethook is how Ctrl-C comes.
 local jit = rawget(_G, "jit")
 if type(jit) == "table" and jit.off then
   jit.off(M.wait)
   jit.off(M.sleep)
+  jit.off(basket_mt.wait)
 end
 
 return M

@@ -34,7 +34,10 @@ http {
   scgi_temp_path scgi;
   lua_package_path "${dir}/?.lua;${root}/lua/?.lua;${root}/?.lua;;";
   lua_package_cpath "${root}/build/luajit/?.so;;";
-  init_worker_by_lua_block { require("spec.support.nginx.parent").watch("${parent}") }
+  init_worker_by_lua_block {
+    require("spec.support.nginx.parent").watch("${parent}")
+    ${init_worker}
+  }
   ${http}
   server {
     listen 127.0.0.1:${port};
@@ -239,7 +242,7 @@ function application:read(name)
 end
 
 --- Start it.
----@param options {port: integer, files: table<string, string>, http?: string, server: string, main?: string, workers?: integer, level?: string, environment?: string}  ${root} and ${dir} in the texts are the checkout and the directory
+---@param options {port: integer, files: table<string, string>, http?: string, init_worker?: string, before?: fun(dir: string), server: string, main?: string, workers?: integer, level?: string, environment?: string}  ${root} and ${dir} in the texts are the checkout and the directory
 function M.start(options)
   local self = setmetatable({ port = options.port, environment = options.environment }, application)
   self.url = ("http://127.0.0.1:%d"):format(self.port)
@@ -248,14 +251,17 @@ function M.start(options)
   for name, text in pairs(options.files) do
     write_file(self.dir .. "/" .. name, (text:gsub("%${dir}", self.dir)))
   end
+  if options.before then
+    options.before(self.dir)
+  end
   local values = {
     modules = output_of(NGINX .. "nginx -V 2>&1"):match("%-%-modules%-path=(%S+)"),
     user = output_of("id -u") == "0\n" and "user root;" or "",
     workers = tostring(options.workers or 1), level = options.level or "notice", main = options.main or "",
-    http = options.http or "", server = options.server, port = tostring(self.port), parent = ("%d"):format(process.getpid()),
+    http = options.http or "", init_worker = options.init_worker or "", server = options.server, port = tostring(self.port), parent = ("%d"):format(process.getpid()),
     root = M.root(), dir = self.dir,
   }
-  local text = CONFIG:gsub("%${(%w+)}", values):gsub("%${(%w+)}", values)
+  local text = CONFIG:gsub("%${([%w_]+)}", values):gsub("%${([%w_]+)}", values)
   write_file(self.dir .. "/nginx.conf", text)
   local fine, problem = pcall(self.launch, self)
   if not fine then

@@ -1,0 +1,211 @@
+--- A waiter made out of what an event loop offers.
+-- One pump turns the engine for all, and lives only while something is in flight; whoever
+-- waits is woken by an event of its own.  The pump writes down when it was last at work.
+-- Should the loop refuse it, or drop it, whoever waits takes its place, so there is no
+-- single point of failure.  Knows nothing of nginx, cqueues or luv: they hand in
+--
+--   name, check, sleep, defer, report   as of any waiter; see celements.wait
+--   now()                       seconds
+--   event()                     -> something with wait(self, seconds) and signal(self)
+--   spawn(f)                    runs f in a coroutine of its own, soon; true if it will
+--   pause(engine, quiet)        until the engine may have something to do; quiet: for how
+--                               many seconds nothing has come
+
+local board = require "celements.wait.board"
+
+local M = {}
+
+local SLICE = 0.25 -- seconds of waiting between two looks at the pump
+local STALE = 0.2 -- seconds without a sign of the pump: it is gone
+local STEPS = 8 -- of the engine in a row, while they bring something
+
+-- When is nobody going to fetch an answer?  Its waiter was woken; a busy process may need
+-- a while to get there, and so may a pump that did not turn meanwhile.
+local LOST_SECONDS, LOST_TURNS = 1, 20
+
+---@param loop table
+---@return table waiter
+function M.new(loop)
+  local now = loop.now
+  local at_work -- who turns the engine: { engine, beat = when it was seen last }
+  local unfetched = {} -- baskets whose only owner has been woken
+
+  -- Does what there is to do: true when somebody got something.  A step takes a part of
+  -- what is ready, so that no burst holds up the whole process.
+  local function turn(engine)
+    local brought = 0
+    for _ = 1, STEPS do
+      local fine, problem = engine:step(0)
+      if not fine then
+        board.fail(engine, problem)
+      end
+      local count = board.collect(engine)
+      brought = brought + count
+      if count == 0 then
+        break
+      end
+    end
+    return brought > 0
+  end
+
+  -- An owner that is gone for good: a killed thread, a request that nginx has ended.
+  local function give_up_on_lost()
+    local time = now()
+    for basket in pairs(unfetched) do
+      basket.turns = basket.turns + 1
+      if basket.turns > LOST_TURNS and time - basket.since > LOST_SECONDS then
+        unfetched[basket] = nil
+        local ran, raised = pcall(basket.late, basket.ready[1])
+        if not ran then
+          loop.report("celements: an answer that nobody fetched: " .. tostring(raised))
+        end
+      end
+    end
+  end
+
+  local function is_busy(engine)
+    return engine:alive() and (board.count(engine) > 0 or next(unfetched) ~= nil)
+  end
+
+  -- Turns the engine until enough() or nothing is left to do.
+  local function work(me, enough)
+    local since = now() -- the last news
+    while at_work == me and is_busy(me.engine) and not enough() do
+      me.beat = now()
+      if turn(me.engine) or me.news then
+        since, me.news = me.beat, false
+      end
+      give_up_on_lost()
+      if not enough() then
+        loop.pause(me.engine, me.beat - since)
+      end
+    end
+    if at_work == me then
+      at_work = nil
+    end
+  end
+
+  local function never()
+    return false
+  end
+
+  local function start_pump(engine)
+    local me = { engine = engine, beat = now() }
+    at_work = me
+    local started = loop.spawn(function()
+      work(me, never)
+    end)
+    if not started then
+      at_work = nil
+    end
+    return started
+  end
+
+  local function pump_works(engine)
+    return at_work ~= nil and at_work.engine == engine and now() - at_work.beat <= STALE
+  end
+
+  -- Does the pump's work until this basket has what it waits for, then finds a successor.
+  local function lead(engine, basket, deadline)
+    local me = { engine = engine, beat = now() }
+    at_work = me
+    work(me, function()
+      return #basket.ready > 0 or now() >= deadline
+    end)
+    if at_work == nil and is_busy(engine) and not start_pump(engine) then
+      local next_one = board.any(engine)
+      if next_one then
+        next_one.event:signal()
+      end
+    end
+  end
+
+  local function signal(basket)
+    if basket.late then
+      basket.since, basket.turns = now(), 0
+      unfetched[basket] = true
+    end
+    basket.event:signal()
+  end
+
+  local basket_methods = {}
+
+  --- The transfer will end up in this basket.
+  function basket_methods:add(engine, transfer)
+    board.watch(engine, transfer, self)
+    self.fresh = true
+  end
+
+  --- Until something is in the basket, or seconds have passed.
+  ---@return true? fine
+  ---@return string? problem
+  function basket_methods:wait(engine, seconds)
+    local deadline = now() + seconds
+    if self.fresh then -- its request leaves at once
+      self.fresh = false
+      turn(engine)
+      if at_work then
+        at_work.news = true
+      end
+    end
+    while #self.ready == 0 and now() < deadline do
+      if board.count(engine) > 0 and not pump_works(engine) and not start_pump(engine) then
+        lead(engine, self, deadline)
+      else
+        self.event:wait(math.min(SLICE, deadline - now()))
+      end
+    end
+    unfetched[self] = nil
+    if self.problem then
+      return nil, self.problem
+    end
+    return true
+  end
+
+  --- What has ended; the basket is empty then.
+  ---@return celements.Transfer[]
+  function basket_methods:take()
+    local ready = self.ready
+    self.ready = {}
+    return ready
+  end
+
+  local waiter = {
+    name = loop.name,
+    check = loop.check,
+    sleep = loop.sleep,
+    defer = loop.defer,
+    report = loop.report,
+    may_be_left = true,
+  }
+
+  local basket_mt = { __index = basket_methods }
+
+  --- A place for several transfers, to be waited for by one.
+  function waiter.basket()
+    local basket = board.basket(signal)
+    basket.event = loop.event()
+    return setmetatable(basket, basket_mt)
+  end
+
+  --- Until the transfer is done.
+  ---@param engine celements.Engine
+  ---@param transfer celements.Transfer
+  ---@param late? fun(transfer: celements.Transfer)  gets it when nobody is there any more to go on
+  ---@return true? done
+  ---@return string? problem
+  function waiter.wait(engine, transfer, late)
+    local basket = waiter.basket()
+    basket.late = late
+    basket:add(engine, transfer)
+    local fine, problem
+    repeat
+      fine, problem = basket:wait(engine, SLICE)
+    until not fine or transfer:done()
+    return fine, problem
+  end
+
+  return waiter
+end
+
+return M
