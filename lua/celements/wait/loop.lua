@@ -70,6 +70,7 @@ function M.new(loop)
   -- Turns the engine until enough() or nothing is left to do.
   local function work(me, enough)
     local since = now() -- the last news
+    me.began = true
     while at_work == me and is_busy(me.engine) and not enough() do
       me.beat = now()
       if turn(me.engine) or me.news then
@@ -103,6 +104,11 @@ function M.new(loop)
 
   local function pump_works(engine)
     return at_work ~= nil and at_work.engine == engine and now() - at_work.beat <= STALE
+  end
+
+  -- The loop took it, and has not begun with it: nginx drops timers when too many run.
+  local function pump_was_dropped(engine)
+    return at_work ~= nil and at_work.engine == engine and not at_work.began
   end
 
   -- Does the pump's work until this basket has what it waits for, then finds a successor.
@@ -149,7 +155,8 @@ function M.new(loop)
       end
     end
     while #self.ready == 0 and now() < deadline do
-      if board.count(engine) > 0 and not pump_works(engine) and not start_pump(engine) then
+      if board.count(engine) > 0 and not pump_works(engine)
+        and (pump_was_dropped(engine) or not start_pump(engine)) then
         lead(engine, self, deadline)
       else
         self.event:wait(math.min(SLICE, deadline - now()))
