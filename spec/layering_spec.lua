@@ -158,7 +158,7 @@ local LUA = {
 -- when it is asked for it.
 local OPTIONAL = {
   "celements.process", "celements.seal", "celements.store", "celements.connect", "celements.openresty", "celements.loopback",
-  "celements.sandbox", "celements.cli", "socket", "ltn12", "redis", "resty", "DBI", "ngx.semaphore",
+  "celements.sandbox", "celements.cli", "socket", "ltn12", "redis", "resty", "DBI",
 }
 local FACE = "celements"
 
