@@ -47,6 +47,8 @@ static int buf_gc(lua_State *L)
     return 0;
 }
 
+#define TOO_LONG "a URL of more than %d bytes"
+
 static int push_buf(lua_State *L, struct ce_buf *b)
 {
     lua_pushlstring(L, b->data != NULL ? b->data : "", b->len);
@@ -60,7 +62,7 @@ static void check(lua_State *L, struct ce_buf *b, int rc)
         return;
     give_back(L, b);
     if (rc == CE_ETOOBIG)
-        luaL_error(L, "celements: a URL of more than %d bytes", (int)CE_URL_MAX);
+        luaL_error(L, "celements: " TOO_LONG, (int)CE_URL_MAX);
     luaL_error(L, "celements: out of memory");
 }
 
@@ -124,12 +126,13 @@ static int url_path(lua_State *L)
     return push_buf(L, out);
 }
 
-/* query(pairs, n) -> text: pairs[1..n] are name, value, name, value, ...; all strings. */
+/* query(pairs, n) -> text | nil, why: pairs[1..n] are name, value, name, value, ...; all
+ * strings.  That they are too many or too long is for the caller to say in its own way. */
 static int url_query(lua_State *L)
 {
     int count = (int)luaL_checkinteger(L, 2);
     struct ce_buf *out;
-    int i;
+    int i, rc;
 
     luaL_checktype(L, 1, LUA_TTABLE);
     out = take(L);
@@ -143,9 +146,16 @@ static int url_query(lua_State *L)
             give_back(L, out);
             return luaL_error(L, "celements: a query is made of strings");
         }
-        if (i > 1)
-            check(L, out, ce_buf_add(out, i % 2 == 1 ? "&" : "=", 1));
-        check(L, out, ce_url_escape(out, text, n));
+        rc = i > 1 ? ce_buf_add(out, i % 2 == 1 ? "&" : "=", 1) : CE_OK;
+        if (rc == CE_OK)
+            rc = ce_url_escape(out, text, n);
+        if (rc == CE_ETOOBIG) {
+            give_back(L, out);
+            lua_pushnil(L);
+            lua_pushfstring(L, "the query makes " TOO_LONG, (int)CE_URL_MAX);
+            return 2;
+        }
+        check(L, out, rc);
         lua_pop(L, 1);
     }
     return push_buf(L, out);

@@ -45,6 +45,16 @@ describe("a base URL", function()
     end
   end)
 
+  it("is another machine's when it only looks like this one's", function()
+    for _, host in ipairs {
+      "127.999.1.1", "127.1.1.256", "127.1", "1127.0.0.1", "127.0.0.1.example.com", "localhost.example.com",
+      "xlocalhost", "[::2]", "[::ffff:127.0.0.1]", "0.0.0.0",
+    } do
+      assert.is_false(base_url.is_loopback(host), host)
+      assert.is_nil(base_url.normalise("http://" .. host))
+    end
+  end)
+
   it("is refused, with what would be right, when it cannot be one", function()
     for given, problem in pairs {
       [""] = "is not a host or URL; an example: " .. PLATFORM,

@@ -37,6 +37,17 @@ describe("a callback", function()
     assert.same({ code = "a+b%20" }, parse { code = "a+b%20" })
   end)
 
+  it("may hold a question mark in a value, and stand behind the route of a page", function()
+    assert.same({ code = "a?b", state = "s" }, parse("code=a?b&state=s"))
+    assert.same({ code = "a", next = "http://y?z=1" }, parse("code=a&next=http://y?z=1"))
+    assert.same({ code = "a?b" }, parse("https://app.example.com/cb?code=a?b"))
+    assert.same({ code = "a", state = "s" }, parse("https://app.example.com/#/connected?code=a&state=s"))
+  end)
+
+  it("brings numbers of a table as text, whole ones as such", function()
+    assert.same({ code = "a", expires_in = "28800" }, parse { code = "a", expires_in = 28800.0 })
+  end)
+
   it("is good with a code, a token or a verifier", function()
     for _, name in ipairs { "code", "access_token", "oauth_verifier", "token", "authorization_code" } do
       assert.equal("x", parse(name .. "=x")[name])
@@ -168,6 +179,15 @@ describe("a callback", function()
     end))
     assert.equal("a callback parameter's name has to be a string, not a number", raises(function()
       local granted = parse { "code=a" }
+      return granted, nil
+    end))
+    assert.equal("the callback parameter code has to be a string or number or boolean or table, not a function",
+      raises(function()
+        local granted = parse { code = print }
+        return granted, nil
+      end))
+    assert.equal("the callback parameter expires_in has to be a finite number", raises(function()
+      local granted = parse { code = "a", expires_in = 1 / 0 }
       return granted, nil
     end))
   end)

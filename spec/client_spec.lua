@@ -224,6 +224,13 @@ describe("client:request", function()
         "the query parameter a has to be a string or number or boolean, not a nil" },
       { { "GET", "/x", { query = { [true] = 1 } } }, "a query parameter's name has to be a string, not a boolean" },
       { { "GET", "/x", { element_token = "a\nb" } }, "element_token holds a line break" },
+      { { "GET", "/x", { retries = -1 } }, "retries has to be a whole number, 0 or more" },
+      { { "GET", "/x", { retries = 0 / 0 } }, "retries has to be a whole number, 0 or more" },
+      { { "GET", "/x", { query = false } }, "query has to be a table, not a boolean" },
+      { { "GET", "/x", { query = { a = 0 / 0 } } }, "the query parameter a has to be a finite number" },
+      { { "GET", "/x", { query = { a = 2 ^ 60 } } }, "the query parameter a is beyond 2^53" },
+      { { "GET", "/x", { query = { a = { "b", nil, "c" } } } }, "the query parameter a has a hole: item 2 of 3 is nil" },
+      { { "GET", "/x", { query = { { "a", "b" }, nil, { "c", "d" } } } }, "the query has a hole: item 2 of 3 is nil" },
     } do
       local message = raises(function()
         local result = client:request(case[1][1], case[1][2], case[1][3])
@@ -329,5 +336,39 @@ describe("the deadline", function()
     local seconds = require("socket").gettime() - started
     assert.same({ "timeout", 2 }, { err.kind, err.attempts })
     assert.is_true(seconds > 0.65 and seconds < 1.15, "it took " .. seconds)
+  end)
+
+  it("is one for a function that makes several calls", function()
+    local client = celements.new { base_url = server.url, user_secret = USER, org_secret = ORG, timeout = 0.5 }
+    local instance = '{"id": 1, "key": "k", "name": "n", "element": {"key": "x"}, "defaultValue": "oauth2"}'
+    for name, call in pairs {
+      reauthenticate = function() return client:reauthenticate(1, { code = "c" }) end,
+      create_instance = function() return client:create_instance { element = "x", check = true } end,
+      skeleton = function() return client:skeleton "x" end,
+      required_configuration = function() return client:required_configuration "x" end,
+      element_docs = function() return client:element_docs "x" end,
+      set_instance_configuration = function() return client:set_instance_configuration(1, "key", "v") end,
+    } do
+      local body = name == "set_instance_configuration" and '[{"id": 5, "key": "key"}]' or instance
+      server:answer { { delay = 0.35, body = body } }
+      local started = require("socket").gettime()
+      local result, err = call()
+      local seconds = require("socket").gettime() - started
+      assert.is_nil(result, name)
+      assert.equal("timeout", err.kind, name)
+      assert.is_true(seconds < 0.65, ("%s took %g"):format(name, seconds))
+    end
+  end)
+
+  it("leaves nothing for a call that is to begin after it", function()
+    server:answer { {} }
+    local of_module = require "celements.client"
+    local client = celements.new { base_url = server.url }
+    local options = of_module.within(client, { timeout = 0.001 })
+    require("socket").sleep(0.005)
+    local result, err = of_module.send(client, { method = "POST", path = "/x" }, options, 1)
+    assert.is_nil(result)
+    assert.same({ "timeout", "not_sent", 0, "/x" }, { err.kind, err.outcome, err.attempts, err.path })
+    assert.equal(0, #server:requests())
   end)
 end)

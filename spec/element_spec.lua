@@ -165,6 +165,28 @@ describe("what a user has to be asked", function()
     assert.equal("b", assert(client:required_configuration "x")[1].key)
   end)
 
+  it("is refused for an authentication type that the element does not have, with the one that was probably meant", function()
+    local missing = { status = 404, body = '{"message": "No configuration found"}' }
+    for _, ask in ipairs { client.required_configuration, client.skeleton } do
+      server:answer { missing, { body = TYPES } }
+      if ask == client.skeleton then
+        server:answer { { body = '{"key": "x"}' }, missing, { body = TYPES } }
+      end
+      local list, err = ask(client, "x", "apikye")
+      assert.is_nil(list)
+      assert.same({ "config", "the element x has no authentication type 'apikye', did you mean 'apiKey'?" },
+        { err.kind, err.message })
+    end
+    local configuration = { body = encoded { { key = "a", required = true } } }
+    for _, types in ipairs { { body = TYPES }, { body = '{"options": []}' }, { status = 404 }, { status = 405 } } do
+      server:answer { missing, types, configuration } -- the platform knows it, or cannot tell
+      assert.equal("a", assert(client:required_configuration("x", "apiKey"))[1].key)
+    end
+    server:answer { missing, { status = 500 } }
+    local _, err = client:required_configuration("x", "apiKey")
+    assert.equal("server", err.kind)
+  end)
+
   it("fails where the platform fails, whichever call it is", function()
     local broken = { status = 500, body = '{"message": "broke"}' }
     for _, answers in ipairs {

@@ -97,6 +97,7 @@ describe("a refusal on the wire", function()
       { { status = 409, body = PROVIDER }, "the provider refused, not the platform" },
       { { status = 413 }, "size limit" }, { { status = 417 }, "size limit" },
       { { status = 429, headers = { ["Retry-After"] = "7" } }, "try again after 7 seconds" },
+      { { status = 429, headers = { ["Retry-After"] = "31536000" } }, "try again after 31536000 seconds" },
       { { status = 429, body = '{"message": "Payload size limit exceeded"}' }, "without Retry-After this is a size limit" },
       { { status = 429, body = PROVIDER }, "limits how often or how much" },
       { { status = 500, body = PROVIDER }, "the provider refused or failed" },

@@ -177,11 +177,26 @@ describe("a client of one instance", function()
       server:answer { { status = 404, body = ('{"message": "%s", "requestId": "r1"}'):format(message) } }
       local rows, info = hub:objects()
       assert.same({}, rows)
-      assert.same({ 404, "r1" }, { info.status, info.request_id })
+      assert.same({ 404, "r1", 1, true }, { info.status, info.request_id, info.attempts, info.seconds < 5 })
+      assert.is_boolean(info.reused)
       assert.equal("[]", celements.json.encode(rows))
       assert.same({}, hub:pages("/contacts"):all())
       assert.same({}, hub:instance_events())
     end
+  end)
+
+  it("counts and tells of an empty list as of any other, whatever its status", function()
+    local events = {}
+    local other = celements.new { base_url = server.url, user_secret = "u", org_secret = "o",
+      on_response = function(event) events[#events + 1] = event end }
+    server:answer { { status = 404, body = '{"message": "No contacts found"}',
+      headers = { ["Elements-Error"] = "cut", ["Elements-Total-Count"] = "0" } } }
+    local pages = other:instance("t0ken"):pages "/contacts"
+    assert.same({}, pages:all())
+    assert.same({ 0, { "cut" } }, { pages.total, pages.warnings })
+    assert.same({ 1, 404 }, { #events, events[1].status })
+    assert.is_nil(events[1].kind)
+    assert.same({ 1, 0, {} }, { other:stats().calls, other:stats().failed, other:stats().failures })
   end)
 
   it("takes no other 404 for one", function()

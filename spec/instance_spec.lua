@@ -197,7 +197,10 @@ describe("create_instance", function()
       { { element = "x", configuration = "a=b" }, "configuration has to be a table, not a string" },
       { { element = "x", tags = 1 }, "tags has to be a string or table, not a number" },
       { { element = "x", tags = { 1 } }, "tags[1] has to be a string, not a number" },
-      { { element = "x", tags = { a = "b" } }, "a key of tags (a list) has to be a number, not a string" },
+      { { element = "x", tags = { a = "b" } }, "tags is a list and has no place for the key a" },
+      { { element = "x", tags = { [2] = "b" } }, "tags has a hole: item 1 of 2 is nil" },
+      { { element = "x", retrieve_objects = 1 }, "retrieve_objects has to be a boolean or string, not a number" },
+      { { element = 1.5 }, "element has to be a whole number" },
     } do
       assert.equal(case[2], raises(function()
         local instance = client:create_instance(case[1])

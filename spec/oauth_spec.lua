@@ -217,12 +217,37 @@ describe("oauth_url", function()
     assert.equal(0, #server:requests())
   end)
 
+  it("is refused when it makes too long a URL, and goes by POST all the same", function()
+    local state = ("s"):rep(70000)
+    server:answer { {} }
+    local answer, err = client:oauth_url { element = "hubspot", state = state }
+    assert.is_nil(answer)
+    assert.same({ "config", "not_sent", "the query makes a URL of more than 65536 bytes" },
+      { err.kind, err.outcome, err.message })
+    assert.equal(0, #server:requests())
+    assert(client:oauth_url { element = "hubspot", state = state, api_key = "k\n", post = true })
+    local body = celements.json.decode(server:requests()[1].body)
+    assert.same({ state = state, apiKey = "k" }, body)
+  end)
+
   it("raises at the caller's line for a value of the wrong type", function()
     for _, case in ipairs {
-      { { element = "hubspot", api_key = {{}} }, "apiKey has to be a string or number or boolean, not a table" },
+      { { element = "hubspot", api_key = {{}} }, "api_key has to be a string or number or boolean, not a table" },
+      { { element = "hubspot", apiKey = print }, "apiKey has to be a string or number or boolean, not a function" },
+      { { element = "hubspot", api_key = 0 / 0 }, "api_key has to be a finite number" },
+      { { element = "hubspot", n = 2 ^ 60 }, "n is beyond 2^53 and may have been rounded already: give it as text" },
+      { { element = "hubspot", x = { "a", nil, "c" } }, "x has a hole: item 2 of 3 is nil" },
+      { { element = "hubspot", x = { a = "b" } }, "x is a list and has no place for the key a" },
+      { { element = "hubspot", x = { [0] = "b" } }, "x is a list from 1 on; 0 is no place in it" },
+      { { element = "hubspot", scope = { a = "b" } }, "scope is a list and has no place for the key a" },
+      { { element = "hubspot", scopes = { [2] = "b" } }, "scopes has a hole: item 1 of 2 is nil" },
+      { { element = "hubspot", post = "yes" }, "post has to be a boolean or nil, not a string" },
+      { { element = 1.5 }, "element has to be a whole number" },
+      { { element = ("x"):rep(2000) }, "element has 2000 characters; none is that long" },
+      { { element = { id = 0 / 0 } }, "element has to be a whole number" },
       { { element = "hubspot", state = print }, "state has to be a string or number or boolean, not a function" },
       { { element = "hubspot", scope = 1 }, "scope has to be a string or table, not a number" },
-      { { element = "hubspot", scope = { 1 } }, "each scope has to be a string, not a number" },
+      { { element = "hubspot", scope = { 1 } }, "scope[1] has to be a string, not a number" },
       { { element = true }, "element has to be a string or number, not a boolean" },
     } do
       assert.equal(case[2], raises(function()

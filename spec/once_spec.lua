@@ -459,10 +459,12 @@ describe("on the wire, once", function()
   it("looks over all pages", function()
     server:answer {
       { body = "[]", headers = { ["Elements-Next-Page-Token"] = "p2" } },
-      { body = ('[{"id": 9, "tags": ["%s"], "element": {"key": "x"}}]'):format(TAG) },
+      { body = ('[{"id": 9, "tags": ["%s"], "element": {"key": "x"}}]'):format(TAG),
+        headers = { ["Elements-Request-Id"] = "r2" } },
     }
     local instance, info = assert(client:create_instance { element = "x", once = "customer-42" })
-    assert.same({ 9, true, 200, false }, { instance.id, info.found, info.status, info.reused })
+    -- what is told is told of the page that it stood on
+    assert.same({ 9, true, 200, "r2" }, { instance.id, info.found, info.status, info.request_id })
     assert.equal(2, #server:requests())
   end)
 

@@ -62,6 +62,12 @@ describe("the options of a client", function()
     assert.is_nil(given.retries)
   end)
 
+  it("lose the line break that a base URL read from a file has at its end", function()
+    local read = assert(options.read({}, 1, environment { CELEMENTS_BASE_URL = "https://example.com\r\n" }))
+    assert.equal("https://example.com/elements/api-v2", read.base_url)
+    assert.equal("/ca.pem", assert(options.read({ ca_file = "/ca.pem\n" }, 1, nothing)).ca_file)
+  end)
+
   it("lose the line break that a secret read from a file has at its end, and only that", function()
     for given, kept in pairs { ["abc\n"] = "abc", ["abc\r\n"] = "abc" } do
       assert.equal(kept, assert(options.read({ user_secret = given }, 1, nothing)).user_secret)

@@ -48,6 +48,13 @@ describe("the rows of a list", function()
     assert.equal(5, it.count)
   end)
 
+  it("tell of the call that brought the current page", function()
+    local it = page.new((list_of { [""] = { rows = { 1 }, next = "b", id = "r1" }, b = { rows = { 2 }, id = "r2" } }))
+    assert.is_nil(it.info)
+    assert.same({ 1, "r1" }, { it(), it.info.request_id })
+    assert.same({ 2, "r2" }, { it(), it.info.request_id })
+  end)
+
   it("may be false or null, and are rows all the same", function()
     local null = require("celements.json").null
     local it = page.new((list_of { [""] = { rows = { false, null, false } } }))

@@ -1,4 +1,5 @@
 local json = require "celements.json"
+local raises = require "spec.support.raises"
 local process = require "celements.process"
 local sandbox = require "celements.sandbox"
 local socket = require "socket"
@@ -163,6 +164,20 @@ describe("sandbox.start", function()
     assert.truthy(message:find("unknown option prot", 1, true))
     assert.has_error(function() sandbox.start{ faults = { { fault = "x" } } } end)
     assert.has_error(function() sandbox.start{ now = os.time } end)
+  end)
+
+  it("raises at the caller's line for what it cannot be told", function()
+    for _, case in ipairs {
+      { function() local r = sandbox.start(1) return r, nil end, "options has to be a table or nil, not a number" },
+      { function() local r = sandbox.start { port = "80" } return r, nil end, "port has to be a number, not a string" },
+      { function() local r = sandbox.consent(nil) return r, nil end,
+        "the URL to agree at has to be a string, not a nil" },
+      { function() local r = sandbox.credentials "hubspto" return r, nil end,
+        "the sandbox has no element with key hubspto" },
+      { function() local r = sandbox.credentials {} return r, nil end, "the element has to be a string, not a table" },
+    } do
+      assert.equal(case[2], raises(case[1]))
+    end
   end)
 
   it("stops when nobody holds it any more", function()

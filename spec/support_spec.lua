@@ -148,7 +148,15 @@ describe("the curl command for a call", function()
   end)
 
   it("raises at the caller's line for what request() would not take", function()
+    local itself = {}
+    itself[1], itself[2] = itself, itself
     for _, case in ipairs {
+      { function() local r = client:curl("FETCH", "/x") return r, nil end,
+        "the method has to be one of DELETE, GET, HEAD, PATCH, POST and PUT" },
+      { function() local r = client:curl("POST", "/x", { json = { f = print } }) return r, nil end,
+        "cannot be written as JSON: f: a function cannot be written as JSON" },
+      { function() local r = client:curl("POST", "/x", { json = itself }) return r, nil end,
+        "cannot be written as JSON: [1]: a table that contains itself" },
       { function() local r = client:curl("GET", "x") return r, nil end,
         "the path has to start with '/' and be percent-encoded; celements.path('instances', id) makes one" },
       { function() local r = client:curl(nil, "/x") return r, nil end, "the method has to be a string, not a nil" },

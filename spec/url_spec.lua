@@ -46,6 +46,8 @@ describe("core.url", function()
   it("joins a query out of names and values", function()
     assert.equal("a=1&b=x%20y&a=", url.query({ "a", "1", "b", "x y", "a", "" }, 6))
     assert.equal("", url.query({}, 0))
+    assert.same({ nil, "the query makes a URL of more than 65536 bytes" }, { url.query({ "a", ("b"):rep(65536) }, 2) })
+    assert.equal("a=b", url.query({ "a", "b" }, 2)) -- nothing stays of the one before
     assert.is_false((pcall(url.query, { "a", {} }, 2)))
     assert.is_false((pcall(url.query, { "a" }, 2)))
   end)

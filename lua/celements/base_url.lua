@@ -13,7 +13,12 @@ M.DEFAULT = "https://api.cloud-elements.com" .. PREFIX
 ---@return boolean
 function M.is_loopback(host)
   host = host:lower()
-  return host == "localhost" or host == "[::1]" or host:find("^127%.%d+%.%d+%.%d+$") ~= nil
+  if host == "localhost" or host == "[::1]" then
+    return true
+  end
+  -- With a part above 255 it is a name, and a name server says whose.
+  local b, c, d = host:match("^127%.(%d+)%.(%d+)%.(%d+)$")
+  return b ~= nil and math.max(tonumber(b), tonumber(c), tonumber(d)) < 256
 end
 
 local function split(text)

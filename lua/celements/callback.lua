@@ -3,6 +3,7 @@
 local check = require "celements.check"
 local core = require "celements.core"
 local errors = require "celements.error"
+local number_text = require("celements.params").number_text
 
 local M = {}
 
@@ -58,10 +59,11 @@ end
 -- The query and the fragment of a URL, or of what is left when a person cuts one short.
 local function parts_of(text)
   local before, fragment = text:match("^([^#]*)#?(.*)$")
-  local query = before:match("%?(.*)$")
+  local query = before:match("^[^=]*%?(.*)$") -- a value may hold a '?' of its own
   if not query and not before:find("^%a[%w+.-]*://") and before:find("=", 1, true) then
     query = before
   end
+  fragment = fragment:match("^/[^=]*%?(.*)$") or fragment -- "#/route?code=...", of a page that routes by it
   if fragment == "_=_" or not fragment:find("=", 1, true) then
     fragment = "" -- an anchor, or what Facebook puts there
   end
@@ -86,8 +88,9 @@ local function read_table(arguments, found)
   table.sort(names)
   for _, name in ipairs(names) do
     local value = arguments[name]
+    check.type(value, "string or number or boolean or table", "the callback parameter " .. name, 3)
     if type(value) == "number" then
-      value = tostring(value)
+      value = number_text(value, "the callback parameter " .. name, 3)
     end
     local reason, at = put(found, name, value)
     if reason then

@@ -24,10 +24,7 @@ end
 
 local function value_text(value, level)
   if type(value) == "number" then
-    if value ~= value or value == math.huge or value == -math.huge then
-      error("a number in a condition has to be finite", level + 1)
-    end
-    return number_text(value)
+    return (number_text(value, "the value of a condition", level + 1)) -- a tail call would have no level
   elseif type(value) == "boolean" then
     return tostring(value)
   end
@@ -40,6 +37,7 @@ end
 
 local function list_text(values, level)
   check.table(values, "the value of IN", level + 1)
+  check.list(values, "the value of IN", level + 1)
   local texts = {}
   for i, value in ipairs(values) do
     texts[i] = value_text(value, level + 1)

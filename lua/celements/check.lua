@@ -3,6 +3,8 @@
 
 local M = {}
 
+local ID_MAX = 1024 -- so that it fits into a path, percent-encoded
+
 -- The number of single-letter changes between two short words.
 local function distance(a, b)
   local row = {}
@@ -71,6 +73,43 @@ function M.table(value, name, level)
   M.type(value, "table", name, level + 1) -- not as a tail call, which has no level
 end
 
+--- Raise unless the table is a list: 1 to n without a hole.  What stands anywhere else
+-- would be left out in silence.
+---@param value table
+---@param name string
+---@param level integer
+---@return integer count
+function M.list(value, name, level)
+  local count, highest = 0, 0
+  for key in pairs(value) do
+    if type(key) ~= "number" then
+      error(("%s is a list and has no place for the key %s"):format(name, tostring(key)), level + 1)
+    elseif key < 1 or key % 1 ~= 0 then
+      error(("%s is a list from 1 on; %g is no place in it"):format(name, key), level + 1)
+    end
+    count, highest = count + 1, math.max(highest, key)
+  end
+  if count ~= highest then
+    local hole = 1
+    while value[hole] ~= nil do
+      hole = hole + 1
+    end
+    error(("%s has a hole: item %d of %d is nil"):format(name, hole, highest), level + 1)
+  end
+  return count
+end
+
+--- Raise unless a count, if given, is a whole number.
+---@param value number?
+---@param name string
+---@param least integer
+---@param level integer
+function M.count(value, name, least, level)
+  if value ~= nil and not (value >= least and value < math.huge and value % 1 == 0) then
+    error(("%s has to be a whole number, %d or more"):format(name, least), level + 1)
+  end
+end
+
 --- Raise unless the value can name one thing in a path.
 ---@param value any
 ---@param name string
@@ -79,6 +118,8 @@ function M.id(value, name, level)
   M.type(value, "string or number", name, level + 1)
   if value == "" then
     error(name .. " is empty", level + 1)
+  elseif type(value) == "string" and #value > ID_MAX then
+    error(("%s has %d characters; none is that long"):format(name, #value), level + 1)
   elseif type(value) == "number" and not (value % 1 == 0 and value > -2 ^ 53 and value < 2 ^ 53) then
     error(name .. " has to be a whole number", level + 1)
   end

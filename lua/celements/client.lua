@@ -194,35 +194,9 @@ function M.lacks(self, letters)
   return params_of.incomplete(missing, {})
 end
 
-local function text_value(value)
-  if value == true then
-    return "true"
-  elseif value == false then
-    return "false"
-  elseif type(value) == "number" then
-    return params_of.number_text(value)
-  end
-  return value
-end
-
-local function add_pair(out, name, value, level)
-  check.type(value, "string or number or boolean", "the query parameter " .. tostring(name), level + 1)
-  out[#out + 1] = name
-  out[#out + 1] = text_value(value)
-end
-
 local function add_parameter(out, name, value, level)
   check.type(name, "string", "a query parameter's name", level + 1)
-  if type(value) == "table" then
-    for key in pairs(value) do
-      check.type(key, "number", ("a key of the query parameter %s (a list)"):format(name), level + 1)
-    end
-    for _, each in ipairs(value) do
-      add_pair(out, name, each, level + 1)
-    end
-  else
-    add_pair(out, name, value, level + 1)
-  end
+  params_of.add_pairs(out, name, value, "the query parameter " .. name, level + 1)
 end
 
 -- A query as a flat list of names and values: from a list of pairs in its order, from
@@ -236,6 +210,7 @@ local function flat_query(query, level)
         error(("a query is a list of pairs or a table of names, not both: %s"):format(tostring(name)), level + 1)
       end
     end
+    check.list(query, "the query", level + 1)
     for _, pair in ipairs(query) do
       check.table(pair, "each pair of a query list", level + 1)
       add_parameter(out, pair[1], pair[2], level + 1)
@@ -270,8 +245,11 @@ local function token_of(text, name, level)
   return core.secret.new(text)
 end
 
--- Raises unless options (a table) holds nothing but known names of the right types.
+-- Raises unless options, if there are any, hold nothing but known names of the right types.
 local function check_options(options, level, known)
+  if options == nil then
+    return
+  end
   known = known or CALL_OPTIONS
   check.table(options, "options", level + 1)
   for name in pairs(options) do
@@ -287,6 +265,7 @@ local function check_options(options, level, known)
   end
   if options.retries ~= nil then
     check.type(options.retries, "number", "retries", level + 1)
+    check.count(options.retries, "retries", 0, level + 1)
   end
   if options.element_token ~= nil then
     token_of(options.element_token, "element_token", level + 1)
@@ -322,6 +301,7 @@ local function complete(state, call, options, level)
   call.letters = call.letters or state.letters
   call.lines = merged_lines(state.lines, options.headers, level + 1)
   call.timeout = options.timeout or state.timeout or call.timeout or DEFAULT_TIMEOUT
+  call.deadline = options.deadline
   call.retries = options.retries or state.retries
   if call.compressed == nil then
     call.compressed = call.method == "GET"
@@ -367,31 +347,13 @@ local function encode(call)
   call.body = body
 end
 
--- The platform says of some lists that are empty: 404 "No instances found" (platform 5).
--- A provider's 404 means that something is not there.
-local function is_empty_list(call, err)
-  return call.empty and err.status == 404 and not err.provider_message and err.message:find("^No .* found%.?$") ~= nil
-end
-
--- A text, or nothing at all, where a table was asked for: who knows what answered.
-local function not_wanted(state, call, info)
-  local err = errors.new {
-    kind = "decode",
-    message = "the answer is not " .. call.wants,
-    status = info.status,
-    request_id = info.request_id,
-    outcome = "unknown",
-  }
-  local values = require("celements.redact").values(state.secrets, call)
-  return require("celements.failure").finish(err, call, info.attempts, state.place, values)
-end
-
 --- The door itself, for the modules that add methods to a client.
 -- call: method, path, and where there are any query (flat list of names and values),
--- json (and body, when it is encoded already), compressed = false for a short answer, timeout (when neither options nor client name one), letters and element (the
--- secrets to send), empty = true where 404 "No ... found" is an empty list, wants where
--- only a table can be the answer: the words for it.  It is taken over.  options are the
--- caller's own, checked by check_options.
+-- json (and body, when it is encoded already), compressed = false for a short answer,
+-- timeout (when neither options nor client name one), letters and element (the secrets
+-- to send), empty = true where 404 "No ... found" is an empty list, wants where only a
+-- table can be the answer: the words for it.  It is taken over.  options are the
+-- caller's own, checked by check_options, or those of within().
 ---@param self celements.Client
 ---@param call table
 ---@param options table?
@@ -401,7 +363,11 @@ function M.send(self, call, options, level)
   local state = inside[self]
   complete(state, call, options, level + 1)
   if call.query then
-    call.query_text = core.url.query(call.query, #call.query)
+    local problem
+    call.query_text, problem = core.url.query(call.query, #call.query)
+    if problem then
+      return nil, require("celements.failure").not_sent(call, "config", problem)
+    end
   end
   if call.json ~= nil then
     local err = encode(call)
@@ -410,12 +376,29 @@ function M.send(self, call, options, level)
     end
   end
   local result, info = request.perform(state, call)
-  if result == nil and is_empty_list(call, info) then
-    return json.array {}, { status = 404, request_id = info.request_id, headers = {}, attempts = info.attempts }
-  elseif result ~= nil and call.wants and type(result) ~= "table" then
-    return nil, not_wanted(state, call, info)
-  end
   return result, info
+end
+
+-- What request() is given as a call; raises for what cannot be one.
+local function as_asked(method, path, options, level)
+  check.type(method, "string", "the method", level + 1)
+  check.type(path, "string", "the path", level + 1)
+  method = method:upper()
+  if not METHODS[method] then
+    error("the method has to be one of DELETE, GET, HEAD, PATCH, POST and PUT", level + 1)
+  elseif #path > PATH_MAX then
+    error(("the path is longer than %d bytes"):format(PATH_MAX), level + 1)
+  elseif not core.url.path_ok(path) then
+    error("the path has to start with '/' and be percent-encoded; celements.path('instances', id) makes one", level + 1)
+  end
+  check_options(options, level + 1, REQUEST_OPTIONS)
+  options = options or NO_OPTIONS
+  return {
+    method = method,
+    path = path,
+    query = options.query ~= nil and flat_query(options.query, level + 1) or nil,
+    json = options.json,
+  }
 end
 
 --- Send any request to the platform: the one door that all other functions use.
@@ -427,33 +410,21 @@ end
 ---@return any? result  the decoded answer; true for an empty one
 ---@return celements.Info info  or celements.Error when result is nil
 function client:request(method, path, options)
-  check.type(method, "string", "the method", 2)
-  check.type(path, "string", "the path", 2)
-  method = method:upper()
-  if not METHODS[method] then
-    error("the method has to be one of DELETE, GET, HEAD, PATCH, POST and PUT", 2)
-  elseif #path > PATH_MAX then
-    error(("the path is longer than %d bytes"):format(PATH_MAX), 2)
-  elseif not core.url.path_ok(path) then
-    error("the path has to start with '/' and be percent-encoded; celements.path('instances', id) makes one", 2)
-  end
-  local call = { method = method, path = path }
-  if options ~= nil then
-    check_options(options, 2, REQUEST_OPTIONS)
-    call.query = options.query and flat_query(options.query, 2)
-    call.json = options.json
-  end
+  local call = as_asked(method, path, options, 2)
   local result, info = M.send(self, call, options, 2)
   return result, info
 end
 
---- The deadline in seconds of a call with these options; `default` when nobody says.
+--- For a function that makes several calls: options for each of them, so that one
+-- deadline holds over all.  `deadline` is its time by M.clock().
 ---@param self celements.Client
----@param options celements.CallOptions?
----@param default? number
----@return number
-function M.timeout(self, options, default)
-  return options and options.timeout or inside[self].timeout or default or DEFAULT_TIMEOUT
+---@param options celements.CallOptions?  checked
+---@param default? number  seconds, when neither options nor client name any
+---@return {deadline: number, headers?: table, retries?: integer}
+function M.within(self, options, default)
+  options = options or NO_OPTIONS
+  local seconds = options.timeout or inside[self].timeout or default or DEFAULT_TIMEOUT
+  return { headers = options.headers, retries = options.retries, timeout = seconds, deadline = M.clock() + seconds }
 end
 
 --- Who waits for this client's calls, where this code runs.
@@ -483,20 +454,14 @@ end
 ---@param self celements.Client
 ---@param method string
 ---@param path string
----@param options table  as for client:request()
+---@param options table?  as for client:request()
 ---@param level integer
 ---@return table call  with query, json, lines, letters, element and the client's secrets
 ---@return string base_url
 function M.describe(self, method, path, options, level)
-  check_options(options, level + 1, REQUEST_OPTIONS)
   local state = inside[self]
-  local call = {
-    method = method,
-    path = path,
-    query = options.query and flat_query(options.query, level + 1),
-    json = options.json,
-    secrets = state.secrets,
-  }
+  local call = as_asked(method, path, options, level + 1)
+  call.secrets = state.secrets
   complete(state, call, options, level + 1)
   return call, state.place.base_url
 end
@@ -550,8 +515,8 @@ M.path = core.url.path
 ---@type celements.Client
 M.methods = client
 
---- Raises unless the options of a call are known and of the right types: (options,
--- level, known), with the known names those of any call unless said.
+--- Raises unless the options of a call, if there are any, are known and of the right
+-- types: (options, level, known), with the known names those of any call unless said.
 M.check_options = check_options
 M.token_of = token_of
 

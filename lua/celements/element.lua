@@ -5,9 +5,9 @@
 local check = require "celements.check"
 local client = require "celements.client"
 local core = require "celements.core"
+local errors = require "celements.error"
 local json = require "celements.json"
 local page = require "celements.page"
-local params_of = require "celements.params"
 
 ---@class celements.Client
 local methods = client.methods
@@ -20,9 +20,6 @@ local path = core.url.path
 
 -- One GET that answers with a table: `wants` says what it is.
 local function get(self, where, wants, query, options, level)
-  if options ~= nil then
-    client.check_options(options, level + 1)
-  end
   local request = { method = "GET", path = where, query = query, wants = wants }
   local result, info = client.send(self, request, options, level + 1)
   return result, info
@@ -39,7 +36,7 @@ end
 ---@return celements.Pages
 function M.list(self, where, query, options, level, needs, of_call)
   local err = needs and client.lacks(self, needs)
-  local size = params_of.number_text(options.page_size or PAGE_SIZE)
+  local size = ("%d"):format(options.page_size or PAGE_SIZE)
   return page.new(function(token, in_loop)
     if err then
       return nil, err
@@ -55,17 +52,6 @@ function M.list(self, where, query, options, level, needs, of_call)
     local rows, info = client.send(self, request, of_call, level + 1)
     return rows, info
   end, options)
-end
-
---- Raise unless a count of rows, if given, is a whole number of them.
----@param value number?
----@param name string
----@param least integer
----@param level integer
-function M.check_count(value, name, least, level)
-  if value ~= nil and not (value >= least and value < math.huge and value % 1 == 0) then
-    error(("%s has to be a whole number, %d or more"):format(name, least), level + 1)
-  end
 end
 
 local LIST_OPTIONS = { where = "string", page_size = "number", limit = "number", page = "string" }
@@ -86,13 +72,15 @@ function M.checked(options, known, level)
     end
     check.type(value, known[name], name, level + 1)
   end
-  M.check_count(options.page_size, "page_size", 1, level + 1)
-  M.check_count(options.limit, "limit", 0, level + 1)
+  check.count(options.page_size, "page_size", 1, level + 1)
+  check.count(options.limit, "limit", 0, level + 1)
   return options
 end
 
-local function check_key(key, level)
+-- What all of these are given: the element, and options of the call or none.
+local function check_arguments(key, options, level)
   check.id(key, "the element's key or id", level + 1)
+  client.check_options(options, level + 1)
 end
 
 --- All elements of the catalogue, one after the other: GET /elements.
@@ -109,7 +97,7 @@ end
 ---@return table? element
 ---@return celements.Info info  or celements.Error
 function methods:element(key, options)
-  check_key(key, 2)
+  check_arguments(key, options, 2)
   local result, info = get(self, path("elements", key), "an element", nil, options, 2)
   return result, info
 end
@@ -182,8 +170,33 @@ local function type_of(self, key, auth_type, options, level)
   return said(types, "defaultValue")
 end
 
---- What client:required_configuration does, for a caller at `level`.  Brings the
--- authentication type as a third value, where the element has any.
+-- The error for an authentication type that the element does not have, as far as the
+-- platform can tell.
+local function unknown_type(self, key, auth_type, options, level)
+  local where = path("elements", key, "authentication-types")
+  local types, err = get(self, where, "a list of authentication types", nil, options, level + 1)
+  if types == nil then
+    return not is_missing(err) and err or nil
+  end
+  local names = {}
+  for _, option in ipairs(type(types.options) == "table" and types.options or {}) do
+    names[tostring(option.value)] = true
+  end
+  if next(names) == nil or names[auth_type] then
+    return nil
+  end
+  local nearest = check.nearest(auth_type, names)
+  local question = nearest and (", did you mean '%s'?"):format(nearest) or ""
+  return errors.new {
+    kind = "config",
+    message = ("the element %s has no authentication type '%s'%s"):format(key, auth_type, question),
+    outcome = "not_sent",
+  }
+end
+
+--- What client:required_configuration does, for a caller at `level` and with options of
+-- client.within().  Brings the authentication type as a third value, where the element
+-- has any.
 function M.requirements(self, key, auth_type, options, level)
   local chosen, err = type_of(self, key, auth_type, options, level + 1)
   if err then
@@ -195,6 +208,11 @@ function M.requirements(self, key, auth_type, options, level)
     items, info = get(self, where, "a list of configuration entries", nil, options, level + 1)
     if items == nil and not is_missing(info) then
       return nil, info
+    elseif items == nil and auth_type then
+      err = unknown_type(self, key, auth_type, options, level + 1)
+      if err then
+        return nil, err
+      end
     end
   end
   if items == nil or #items == 0 then
@@ -217,9 +235,9 @@ end
 ---@return celements.Requirement[]? list  in the order to ask in: key, name, type, secret, default, description
 ---@return celements.Info info  or celements.Error
 function methods:required_configuration(key, auth_type, options)
-  check_key(key, 2)
+  check_arguments(key, options, 2)
   check.type(auth_type, "string or nil", "the authentication type", 2)
-  local list, info = M.requirements(self, key, auth_type, options, 2)
+  local list, info = M.requirements(self, key, auth_type, client.within(self, options), 2)
   return list, info
 end
 
@@ -241,8 +259,9 @@ local PROVIDER_DATA = {
 ---@return table? params
 ---@return celements.Info info  or celements.Error
 function methods:skeleton(key, auth_type, options)
-  check_key(key, 2)
+  check_arguments(key, options, 2)
   check.type(auth_type, "string or nil", "the authentication type", 2)
+  options = client.within(self, options)
   local element, info = get(self, path("elements", key), "an element", nil, options, 2)
   if element == nil then
     return nil, info
@@ -282,7 +301,8 @@ end
 
 -- metadata and docs take the numeric id only (platform 6); elements are known by their keys.
 local function by_id(self, key, resource, wants, query, options, level)
-  check_key(key, level + 1)
+  check_arguments(key, options, level + 1)
+  options = client.within(self, options)
   local id = key
   if type(key) == "string" and not key:find("^%d+$") then
     local element, info = get(self, path("elements", key), "an element", nil, options, level + 1)

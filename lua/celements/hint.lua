@@ -92,7 +92,7 @@ end
 
 local function rate_limit(err)
   if err.retry_after then
-    return ("try again after %g seconds"):format(err.retry_after)
+    return ("try again after %.0f seconds"):format(err.retry_after)
   elseif err.provider_message then
     return PROVIDER .. ": it limits how often or how much it is asked"
   end

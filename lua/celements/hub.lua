@@ -6,7 +6,6 @@
 local check = require "celements.check"
 local client = require "celements.client"
 local core = require "celements.core"
-local element = require "celements.element"
 local instances = require "celements.instances"
 local page = require "celements.page"
 
@@ -52,15 +51,13 @@ end
 -- One resource call; query is a table as for client:request().
 local function call(self, request, query, options, level)
   check_path(request.path, level + 1)
-  if options ~= nil then
-    client.check_options(options, level + 1)
-  end
+  client.check_options(options, level + 1)
   local state = inside[self]
   local err = client.lacks(state.client, "u")
   if err then
     return nil, err
   end
-  request.query = query and client.flat_query(query, level + 1)
+  request.query = query ~= nil and client.flat_query(query, level + 1) or nil
   request.letters, request.element = "ue", state.target.token
   local result, info = client.send(state.client, request, options, level + 1)
   return result, info
@@ -151,7 +148,7 @@ local PAGE_OPTIONS = { limit = true, page = true, timeout = true, retries = true
 ---@return celements.Pages
 function hub:pages(path, query, options)
   check_path(path, 2)
-  local fixed = client.flat_query(query or {}, 2)
+  local fixed = query ~= nil and client.flat_query(query, 2) or {}
   for i = 1, #fixed, 2 do
     if fixed[i] == "nextPage" then
       error("the page token to go on from belongs in the options, as page", 2)
@@ -170,7 +167,7 @@ function hub:pages(path, query, options)
     end
     check.type(of_pages.limit, "number or nil", "limit", 2)
     check.type(of_pages.page, "string or nil", "page", 2)
-    element.check_count(of_pages.limit, "limit", 0, 2)
+    check.count(of_pages.limit, "limit", 0, 2)
     client.check_options(of_call, 2)
   end
   local state = inside[self]
@@ -197,9 +194,7 @@ end
 -- The life of the instance itself, by its token: the verbs of celements.instances.
 local function by_token(verb)
   return function(self, options, level, ...)
-    if options ~= nil then
-      client.check_options(options, level + 1)
-    end
+    client.check_options(options, level + 1)
     local state = inside[self]
     local result, info = instances[verb](state.client, state.target, options, level + 1, ...)
     return result, info

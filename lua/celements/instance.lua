@@ -27,6 +27,7 @@ local TYPES = {
   configuration = "table",
   tags = "string or table",
   oauthProxy = "table",
+  retrieveObjectsAfterInstantiation = "boolean or string", -- a configuration's booleans are text, too
   externalAuthentication = "string",
   once = "string",
   check = "boolean",
@@ -77,10 +78,13 @@ local function check_types(params, wire, level)
     end
   end
   if type(wire.tags) == "table" then
-    for name, tag in pairs(wire.tags) do
-      check.type(name, "number", "a key of tags (a list)", level + 1)
-      check.type(tag, "string", ("tags[%d]"):format(name), level + 1)
+    check.list(wire.tags, "tags", level + 1)
+    for i, tag in ipairs(wire.tags) do
+      check.type(tag, "string", ("tags[%d]"):format(i), level + 1)
     end
+  end
+  if type(wire.element) == "number" then
+    check.id(wire.element, "element", level + 1)
   end
 end
 
@@ -93,43 +97,35 @@ local function post(self, body, text, options, level)
   return instance, info
 end
 
--- What celements.once needs, all within one deadline.
+-- What celements.once needs; options are those of client.within().
 local function operations(self, body, tag, options, level)
   local list = require("celements.element").list
-  local started = client.clock()
-  local ends = started + client.timeout(self, options, TIMEOUT)
-  local function rest()
-    return {
-      headers = options and options.headers,
-      retries = options and options.retries,
-      timeout = math.max(0.001, ends - client.clock()),
-    }
-  end
   return {
     find = function()
-      local pages = list(self, "/instances", { "tags[]", tag }, {}, level + 1, "uo", rest())
+      local pages = list(self, "/instances", { "tags[]", tag }, {}, level + 1, "uo", options)
       local found, err = pages:all()
-      return found, err or { status = 200, headers = {}, attempts = 1, reused = false }
+      return found, err or pages.info
     end,
     create = function()
-      local instance, info = post(self, body, nil, rest(), level + 1)
+      local instance, info = post(self, body, nil, options, level + 1)
       return instance, info
     end,
     delete = function(id)
-      local gone, err = client.send(self, { method = "DELETE", path = client.path("instances", id) }, rest(), level + 1)
+      local gone, err = client.send(self, { method = "DELETE", path = client.path("instances", id) }, options, level + 1)
       return gone, err
     end,
     sleep = function(seconds)
       client.sleep(self, seconds)
     end,
     time_for = function(seconds)
-      return client.clock() + seconds < ends
+      return client.clock() + seconds < options.deadline
     end,
-  }, started
+  }
 end
 
 local function create_once(self, body, tag, options, level)
-  local ops, started = operations(self, body, tag, options, level + 1)
+  local started = client.clock()
+  local ops = operations(self, body, tag, options, level + 1)
   local instance, info = require("celements.once").run(ops, { tag = tag, element = body.element }, ONCE_TRIES)
   if instance then
     info.seconds = client.clock() - started
@@ -189,9 +185,7 @@ end
 -- error() in the function that calls this one.
 function M.create(self, params, options, level)
   local body = params_of.wire(params, RENAMES, level + 1)
-  if options ~= nil then
-    client.check_options(options, level + 1)
-  end
+  client.check_options(options, level + 1)
   check_types(params, body, level + 1)
   local name, wants_check = given(body.once), given(body.check)
   body.once, body.check = nil, nil
@@ -210,6 +204,9 @@ function M.create(self, params, options, level)
   end
   local text = json.encode(body) -- nil: what sends it will say why
   local err = lacks(self, params, complete, text)
+  if tag or wants_check then
+    options = client.within(self, options, TIMEOUT)
+  end
   if not err and wants_check and is_usual(body) then
     err = check_configuration(self, body, options, level + 1)
   end

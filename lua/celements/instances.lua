@@ -21,7 +21,7 @@ local M = {}
 local path = core.url.path
 
 -- Replacing an instance can mean re-authenticating it, which takes as long as creating.
-local REPLACE_TIMEOUT = 120
+M.REPLACE_TIMEOUT = 120
 
 ---@class celements.Target
 ---@field id? string|integer  by id: User and Organization are sent
@@ -41,6 +41,14 @@ local function call(self, target, request, options, level, ...)
   end
   local result, info = client.send(self, request, options, level + 1)
   return result, info
+end
+
+-- For a call whose answer says nothing but that it was done.
+local function if_done(result, info)
+  if result == nil then
+    return nil, info
+  end
+  return true, info
 end
 
 --- Raise unless this is an instance's id; the target for it.
@@ -86,36 +94,27 @@ end
 --- Puts a whole body in its place: PUT, with a query for re-authentication.
 function M.replace(self, target, options, level, body, query)
   check.table(body, "the instance", level + 1)
-  local request = { method = "PUT", json = with_tags(body), query = query, timeout = REPLACE_TIMEOUT }
+  local request = { method = "PUT", json = with_tags(body), query = query, timeout = M.REPLACE_TIMEOUT }
   local result, info = call(self, target, request, options, level + 1)
   return result, info
 end
 
 --- Deletes it: DELETE, which answers true.
 function M.delete(self, target, options, level)
-  local result, info = call(self, target, { method = "DELETE" }, options, level + 1)
-  if result == nil then
-    return nil, info
-  end
-  return true, info
+  local done, info = if_done(call(self, target, { method = "DELETE" }, options, level + 1))
+  return done, info
 end
 
 --- Makes its token work again: PUT .../enabled.
 function M.enable(self, target, options, level)
-  local result, info = call(self, target, { method = "PUT" }, options, level + 1, "enabled")
-  if result == nil then
-    return nil, info
-  end
-  return true, info
+  local done, info = if_done(call(self, target, { method = "PUT" }, options, level + 1, "enabled"))
+  return done, info
 end
 
 --- Makes its token useless for a while: DELETE .../enabled.
 function M.disable(self, target, options, level)
-  local result, info = call(self, target, { method = "DELETE" }, options, level + 1, "enabled")
-  if result == nil then
-    return nil, info
-  end
-  return true, info
+  local done, info = if_done(call(self, target, { method = "DELETE" }, options, level + 1, "enabled"))
+  return done, info
 end
 
 --- Its configuration items: GET .../configuration.
@@ -141,6 +140,11 @@ end
 function M.set_configuration(self, target, options, level, key, value)
   check.type(key, "string", "the configuration key", level + 1)
   check.type(value, "string or number or boolean", "the value", level + 1)
+  -- Values are text on the wire, whatever they mean (platform 3).
+  if type(value) == "number" then
+    value = params_of.number_text(value, "the value", level + 1)
+  end
+  options = client.within(self, options)
   local items, info = M.configuration(self, target, options, level + 1)
   if items == nil then
     return nil, info
@@ -154,10 +158,6 @@ function M.set_configuration(self, target, options, level, key, value)
       outcome = "not_sent",
       request_id = info.request_id,
     }
-  end
-  -- Values are text on the wire, whatever they mean (platform 3).
-  if type(value) == "number" then
-    value = params_of.number_text(value)
   end
   -- Whether it is a secret only the key could tell, and the answer may not name the key.
   local request = { method = "PATCH", json = { propertyValue = tostring(value) }, secret_value = tostring(value) }
@@ -183,20 +183,14 @@ end
 function M.enable_trace_logging(self, target, options, level, duration)
   check.type(duration, "number or nil", "the duration", level + 1)
   local request = { method = "PUT", json = duration and { duration = duration } or nil }
-  local result, info = call(self, target, request, options, level + 1, "trace-logging")
-  if result == nil then
-    return nil, info
-  end
-  return true, info
+  local done, info = if_done(call(self, target, request, options, level + 1, "trace-logging"))
+  return done, info
 end
 
 --- Ends that: DELETE .../trace-logging.
 function M.disable_trace_logging(self, target, options, level)
-  local result, info = call(self, target, { method = "DELETE" }, options, level + 1, "trace-logging")
-  if result == nil then
-    return nil, info
-  end
-  return true, info
+  local done, info = if_done(call(self, target, { method = "DELETE" }, options, level + 1, "trace-logging"))
+  return done, info
 end
 
 --- The events that arrived for it: GET .../events.
@@ -216,9 +210,7 @@ end
 -- The same as methods of a client, by id.
 
 local function checked(options, level)
-  if options ~= nil then
-    client.check_options(options, level + 1)
-  end
+  client.check_options(options, level + 1)
   return options
 end
 
@@ -240,7 +232,9 @@ function methods:instances(options)
   options = element.checked(options, LIST_OPTIONS, 2)
   local query = {}
   local tags = options.tags
-  for _, tag in ipairs(type(tags) == "string" and { tags } or tags or {}) do
+  tags = type(tags) == "string" and { tags } or tags or {}
+  check.list(tags, "tags", 2)
+  for _, tag in ipairs(tags) do
     check.type(tag, "string", "each tag", 2)
     query[#query + 1] = "tags[]"
     query[#query + 1] = tag

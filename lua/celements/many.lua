@@ -244,16 +244,7 @@ local function source(items, level)
     end
   end
   check.type(items, "table or function", "the items", level + 1)
-  local count = 0
-  for key in pairs(items) do
-    check.type(key, "number", "a key of the items (a list)", level + 1)
-    count = math.max(count, key)
-  end
-  for i = 1, count do
-    if items[i] == nil then
-      error(("the list has a hole: item %d of %d is nil"):format(i, count), level + 1)
-    end
-  end
+  local count = check.list(items, "the input", level + 1)
   local at = 0
   return function()
     at = at + 1
@@ -339,7 +330,8 @@ function methods:create_instances(list, options)
   local of_run, of_call = split(options, 2)
   client.check_options(of_call, 2)
   local outcomes, summary = map(client.waiter_of(self), list, function(params)
-    local created, info = instance.create(self, params, of_call, 1)
+    -- A slip in an item is told without a line: the outcome's place says where it stands.
+    local created, info = instance.create(self, params, of_call, 2)
     return created, info
   end, of_run, 2)
   return outcomes, summary

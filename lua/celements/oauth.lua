@@ -25,6 +25,11 @@ local RENAMES = {
   scopes = "scope",
 }
 
+local OURS = {}
+for name, wire_name in pairs(RENAMES) do
+  OURS[wire_name] = name
+end
+
 -- Equal calls give equal bytes: these first, the others by name.
 local FIRST = { "apiKey", "apiSecret", "scope", "callbackUrl", "state" }
 local IS_FIRST = {}
@@ -38,56 +43,42 @@ local NOT_SENT = { element = true, post = true }
 -- Pasted by hand more than any other: a curly quote in them is never meant.
 local PASTED = { apiKey = true, apiSecret = true, scope = true, callbackUrl = true }
 
+-- A parameter's name as the caller wrote it.
+local function spelled(params, name)
+  return params[name] == nil and OURS[name] or name
+end
+
 -- A list is joined by one space, each item as it is.  In a string a '+' or %20 between
 -- scopes stands for the space: the vendor's page writes contacts-rw+offline.
-local function scope_text(scope, level)
+local function scope_text(scope, what, level)
   if type(scope) == "table" then
-    for _, item in ipairs(scope) do
-      check.type(item, "string", "each scope", level + 1)
+    check.list(scope, what, level + 1)
+    for i, item in ipairs(scope) do
+      check.type(item, "string", ("%s[%d]"):format(what, i), level + 1)
     end
     return table.concat(scope, " ")
   end
-  check.type(scope, "string or table", "scope", level + 1)
+  check.type(scope, "string or table", what, level + 1)
   if not scope:find("[%%+]") then
     return scope
   end
   return (scope:gsub("%%20", " "):gsub("+", " "))
 end
 
-local function value_text(value, name, level)
-  if type(value) == "string" then
-    return value
-  end
-  check.type(value, "string or number or boolean", name, level + 1)
-  if type(value) == "number" then
-    return params_of.number_text(value)
-  end
-  return tostring(value)
-end
-
-local function add(flat, name, value, level)
-  local n = #flat
+local function add(flat, name, value, what, level)
   if name == "scope" then
-    flat[n + 1], flat[n + 2] = name, scope_text(value, level + 1)
-  elseif type(value) ~= "table" then
-    flat[n + 1], flat[n + 2] = name, value_text(value, name, level + 1)
-  else
-    for key in pairs(value) do
-      check.type(key, "number", ("a key of %s (a list)"):format(name), level + 1)
-    end
-    for i, item in ipairs(value) do
-      flat[n + 2 * i - 1], flat[n + 2 * i] = name, value_text(item, name, level + 1)
-    end
+    value = scope_text(value, what, level + 1)
   end
+  params_of.add_pairs(flat, name, value, what, level + 1)
 end
 
 -- The parameters as a flat list of names and values, in the order of the wire.
-local function flat_list(wire, level)
+local function flat_list(wire, params, level)
   local flat, others = {}, nil
   for i = 1, #FIRST do
-    local value = wire[FIRST[i]]
-    if value ~= nil then
-      add(flat, FIRST[i], value, level + 1)
+    local name = FIRST[i]
+    if wire[name] ~= nil then
+      add(flat, name, wire[name], spelled(params, name), level + 1)
     end
   end
   for name in pairs(wire) do
@@ -99,7 +90,7 @@ local function flat_list(wire, level)
   if others then
     table.sort(others)
     for _, name in ipairs(others) do
-      add(flat, name, wire[name], level + 1)
+      add(flat, name, wire[name], spelled(params, name), level + 1)
     end
   end
   return flat
@@ -107,13 +98,14 @@ end
 
 -- A line break at the end comes along when a value is read from a file.  The error of
 -- the first value that cannot be meant, if any.
-local function tidy(flat)
+local function tidy(flat, params)
   for i = 2, #flat, 2 do
     if PASTED[flat[i - 1]] and flat[i]:find("[^\32-\126]") then
       flat[i] = flat[i]:gsub("\r?\n$", "")
       local problem = check.credential_problem(flat[i])
       if problem then
-        return errors.new { kind = "config", message = flat[i - 1] .. " " .. problem, outcome = "not_sent" }
+        local message = spelled(params, flat[i - 1]) .. " " .. problem
+        return errors.new { kind = "config", message = message, outcome = "not_sent" }
       end
     end
   end
@@ -146,30 +138,31 @@ local function element_of(value, level)
   if params_of.is_absent(value) then
     return nil
   end
-  check.type(value, "string or number", "element", level + 1)
+  check.id(value, "element", level + 1)
   return value
 end
 
 -- What is missing, still a template or cannot be meant; nil when all is well.  The
--- encoded text tells at one look whether there is anything to look for.
+-- encoded text tells at one look whether there is anything to look for; there is none of
+-- what is too long for a URL.
 local function problem_of(element, flat, text, params)
   local placeholders = {}
-  if not element or text:find("%3C", 1, true) or tostring(element):find("<", 1, true) then
+  if not element or not text or text:find("%3C", 1, true) or tostring(element):find("<", 1, true) then
     placeholders = params_of.placeholders(params)
   end
   return params_of.incomplete(element and {} or { "element" }, placeholders)
-    or text:find("%%[0189A-F]") and tidy(flat) -- a control character or one beyond ASCII
+    or (not text or text:find("%%[0189A-F]")) and tidy(flat, params) -- a control character or one beyond ASCII
     or nil
 end
 
 local function call(self, params, options, resource, level)
   local wire = params_of.wire(params, RENAMES, level + 1)
-  if options ~= nil then
-    client.check_options(options, level + 1)
-  end
+  client.check_options(options, level + 1)
+  check.type(wire.post, "boolean or nil", "post", level + 1)
   local element = element_of(wire.element, level + 1)
-  local flat = flat_list(wire, level + 1)
-  local err = problem_of(element, flat, core.url.query(flat, #flat), params)
+  local flat = flat_list(wire, params, level + 1)
+  local text = core.url.query(flat, #flat)
+  local err = problem_of(element, flat, text, params)
   if err then
     return nil, err
   end

@@ -43,7 +43,7 @@ local KNOWN = {
   headers = { type = "table" },
 }
 
--- A file's last line break comes along when a secret is read from it.
+-- A file's last line break comes along when a value is read from it.
 local function trim_line_end(text)
   return (text:gsub("\r?\n$", ""))
 end
@@ -68,8 +68,8 @@ end
 -- One value, checked: value, or nil and the problem; name is how to call it.
 local function accept(spec, value, name)
   if type(value) == "string" and spec.type == "string" then
+    value = trim_line_end(value)
     if spec.secret then
-      value = trim_line_end(value)
       if value == "" then
         return nil, name .. " is empty"
       elseif #value > SECRET_MAX then

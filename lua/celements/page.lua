@@ -10,6 +10,7 @@ local errors = require "celements.error"
 ---@field left integer  rows of the current page that were not handed out yet
 ---@field count integer  rows handed out so far
 ---@field total integer?  rows in all, where the platform says so
+---@field info celements.Info?  of the call that brought the current page
 ---@field warnings string[]  what the platform remarked (Elements-Error), such as a page it cut
 ---@field err celements.Error?  why it cannot go on; raised again by every further step
 local pages = {}
@@ -70,6 +71,7 @@ local function turn(self, in_loop)
     self.seen[token] = true
   end
   self.rows, self.at, self.left = rows, 0, #rows
+  self.info = info
   self.total = tonumber(headers["elements-total-count"]) or self.total
   if info.warning then
     self.warnings[#self.warnings + 1] = info.warning

@@ -95,20 +95,52 @@ function M.is_absent(value)
   return value == nil or value == null or value == ""
 end
 
---- A number as it stands in a query: an integer whole, never as 12345.0 or 1e+15.
+--- A number as it stands on the wire: an integer whole, never as 12345.0 or 1e+15.
+-- Raises for what has no such text, or may have lost digits before it came here.
 ---@param value number
+---@param name string  what it is, for the error
+---@param level integer
 ---@return string
-function M.number_text(value)
+function M.number_text(value, name, level)
   if math.type and math.type(value) == "integer" then
     return ("%d"):format(value)
   elseif value ~= value or value == math.huge or value == -math.huge then
-    error("a number that is sent has to be finite", 0)
+    error(name .. " has to be a finite number", level + 1)
+  elseif value % 1 ~= 0 then
+    local text = ("%.14g"):format(value)
+    return tonumber(text) == value and text or ("%.17g"):format(value)
+  elseif value > 2 ^ 53 or value < -2 ^ 53 then
+    error(name .. " is beyond 2^53 and may have been rounded already: give it as text", level + 1)
   end
-  local text = ("%.14g"):format(value)
-  if value % 1 == 0 then
-    return ("%.0f"):format(value)
+  return ("%.0f"):format(value)
+end
+
+local function value_text(value, what, level)
+  if type(value) == "string" then
+    return value
   end
-  return tonumber(text) == value and text or ("%.17g"):format(value)
+  check.type(value, "string or number or boolean", what, level + 1)
+  if type(value) == "number" then
+    return (M.number_text(value, what, level + 1)) -- a tail call would have no level
+  end
+  return tostring(value)
+end
+
+--- A parameter as pairs of a query: one, or one for each item of a list.
+---@param flat string[]  names and values, added to
+---@param name string
+---@param value string|number|boolean|table
+---@param what string  how to call it in an error
+---@param level integer
+function M.add_pairs(flat, name, value, what, level)
+  local n = #flat
+  if type(value) ~= "table" then
+    flat[n + 1], flat[n + 2] = name, value_text(value, what, level + 1)
+    return
+  end
+  for i = 1, check.list(value, what, level + 1) do
+    flat[n + 2 * i - 1], flat[n + 2 * i] = name, value_text(value[i], what, level + 1)
+  end
 end
 
 local ENV = { user_secret = "CELEMENTS_USER_SECRET", org_secret = "CELEMENTS_ORG_SECRET" }

@@ -60,14 +60,13 @@ function methods:reauthenticate(id, provider_data, configuration, options)
   local target = instances.by_id(id, 2)
   check.type(provider_data, "table or nil", "provider_data", 2)
   check.type(configuration, "table or nil", "configuration", 2)
-  if options ~= nil then
-    client.check_options(options, 2)
-  end
+  client.check_options(options, 2)
   local given = { provider_data = provider_data, configuration = configuration }
   local err = params_of.incomplete({}, params_of.placeholders(given))
   if err then
     return nil, err
   end
+  options = client.within(self, options, instances.REPLACE_TIMEOUT)
   local old, info = instances.get(self, target, options, 2)
   if old == nil then
     return nil, info

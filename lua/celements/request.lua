@@ -53,16 +53,29 @@ local function tell(state, call, number, answer, failed, err)
   return not fine and redact.text(tostring(problem), values) or nil
 end
 
--- A success: the decoded body, or nil and why it cannot be read.
-local function read(answer)
-  if #answer.body == 0 then
-    return true
+-- A success: the decoded body, or nil and why it is none.
+local function read(answer, wants)
+  local value, err = true, nil
+  if #answer.body > 0 then
+    value, err = json.decode_answer(answer.body)
   end
-  local value, err = json.decode_answer(answer.body)
   if value == nil then
     return nil, "the answer is " .. err.message
+  elseif wants and type(value) ~= "table" then
+    return nil, "the answer is not " .. wants -- who knows what answered
   end
   return value
+end
+
+-- The platform says of some lists that are empty: 404 "No instances found" (platform 5).
+-- A provider's 404 means that something is not there.
+-- The list, and the request id that the body may name.
+local function empty_list(answer)
+  local said = json.decode_answer(answer.body)
+  if type(said) == "table" and type(said.message) == "string" and type(said.providerMessage) ~= "string"
+    and said.message:find("^No .* found%.?$") then
+    return json.array {}, type(said.requestId) == "string" and said.requestId or nil
+  end
 end
 
 -- The result, or nil and the error.
@@ -70,9 +83,15 @@ local function judge(state, call, answer, failed)
   local problem
   if answer and answer.status >= 200 and answer.status < 300 then
     local result
-    result, problem = read(answer)
+    result, problem = read(answer, call.wants)
     if result ~= nil then
       return result
+    end
+  elseif answer and call.empty and answer.status == 404 then
+    local list, request_id = empty_list(answer)
+    if list then
+      answer.request_id = request_id
+      return list
     end
   end
   local failure = require "celements.failure" -- here and below: only what fails needs it
@@ -135,7 +154,7 @@ local function info_of(answer, attempts, started, hook_error)
   local headers = answer.headers
   return {
     status = answer.status,
-    request_id = headers["elements-request-id"],
+    request_id = headers["elements-request-id"] or answer.request_id,
     headers = headers,
     attempts = attempts,
     seconds = clock() - started,
@@ -148,7 +167,7 @@ end
 --- Send a call and bring its answer, trying again where that is safe.
 -- Yields where the waiter does, blocks elsewhere.
 ---@param state table  a client's inside; see celements.client
----@param call {method: string, path: string, query?: string[], query_text?: string, json?: any, body?: string, letters: string, element?: celements.Secret, lines?: string[], timeout: number, retries: integer, in_loop?: boolean}
+---@param call {method: string, path: string, query?: string[], query_text?: string, json?: any, body?: string, letters: string, element?: celements.Secret, lines?: string[], timeout: number, deadline?: number, retries: integer, empty?: boolean, wants?: string, in_loop?: boolean}
 ---@return any? result  the decoded answer; true for an empty one
 ---@return table info  or celements.Error
 function M.perform(state, call)
@@ -161,7 +180,10 @@ function M.perform(state, call)
     return nil, require("celements.failure").not_sent(call, "config", problem)
   end
   local started = clock()
-  local deadline = started + call.timeout
+  local deadline = math.min(started + call.timeout, call.deadline or math.huge)
+  if started >= deadline then
+    return nil, require("celements.failure").not_sent(call, "timeout", "no time was left for this call")
+  end
   local number, sent_before, hook_error = 0, false, nil
   state.stats.calls = state.stats.calls + 1
   while true do

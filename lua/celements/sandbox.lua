@@ -16,6 +16,7 @@
 -- celements.sandbox.faults, what tests can ask it in celements.sandbox.routes_control.
 
 local catalogue = require "celements.sandbox.catalogue"
+local check = require "celements.check"
 local errors = require "celements.error"
 local loopback = require "celements.loopback"
 local model = require "celements.sandbox.model"
@@ -28,8 +29,6 @@ local LOOK_AROUND = 1       -- seconds between two looks whether the parent is s
 local CONSENT_TIMEOUT = 10
 
 local newproxy = rawget(_G, "newproxy")   -- makes a userdata, on Lua 5.1 and LuaJIT
-
-local OWN_OPTIONS = { port = true }
 
 ---@class celements.SandboxModule
 local M = {}
@@ -64,7 +63,13 @@ end
 ---@param authentication_type? string  default: the element's own
 ---@return table<string, string>
 function M.credentials(element, authentication_type)
-  return catalogue.credentials(element, authentication_type)
+  check.type(element, "string", "the element", 2)
+  check.type(authentication_type, "string or nil", "the authentication type", 2)
+  local credentials = catalogue.credentials(element, authentication_type)
+  if not credentials then
+    error("the sandbox has no element with key " .. element, 2)
+  end
+  return credentials
 end
 
 -- The life of the child.  It goes when the parent closes its end of the pipe or is
@@ -121,10 +126,12 @@ end
 ---@return celements.Error? err
 function M.start(options)
   local model_options, port = {}, 0
+  check.type(options, "table or nil", "options", 2)
   for name, value in pairs(options or {}) do
     if options_reader.is_open(name) then
       model_options[name] = value
-    elseif OWN_OPTIONS[name] then
+    elseif name == "port" then
+      check.type(value, "number", "port", 2)
       port = value
     else
       error("sandbox.start: unknown option " .. tostring(name), 2)
@@ -185,6 +192,7 @@ end
 ---@return string? callback_url  what the provider calls: for celements.parse_callback
 ---@return celements.Error? err
 function M.consent(oauth_url, decision)
+  check.type(oauth_url, "string", "the URL to agree at", 2)
   if decision ~= nil and decision ~= "approve" and decision ~= "deny" then
     error('sandbox.consent: decision must be "approve" or "deny"', 2)
   end

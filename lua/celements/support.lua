@@ -13,12 +13,6 @@ local methods = client.methods
 local USAGE_WAIT = 10 -- seconds; the record of a call comes that late (platform 12)
 local USAGE_PAUSE = 1
 
-local function checked(options, level)
-  if options ~= nil then
-    client.check_options(options, level + 1)
-  end
-end
-
 local function get(self, path, options, level)
   local err = client.lacks(self, "uo")
   if err then
@@ -39,8 +33,9 @@ function methods:usage(request_id, wait, options)
   check.type(request_id, "string", "the request id", 2)
   check.id(request_id, "the request id", 2)
   check.type(wait, "number or nil", "wait", 2)
-  checked(options, 2)
-  local until_then = client.clock() + (wait or USAGE_WAIT)
+  client.check_options(options, 2)
+  options = client.within(self, options)
+  local until_then = math.min(client.clock() + (wait or USAGE_WAIT), options.deadline)
   while true do
     local record, info = get(self, client.path("usage", request_id), options, 2)
     if record ~= nil or info.kind ~= "not_found" or client.clock() + USAGE_PAUSE > until_then then
@@ -55,7 +50,7 @@ end
 ---@return table? organization  without its secret
 ---@return celements.Info info  or celements.Error
 function methods:whoami(options)
-  checked(options, 2)
+  client.check_options(options, 2)
   local organization, info = get(self, "/organizations/me", options, 2)
   if type(organization) == "table" then
     organization.secret = nil -- the caller has it, and this is made to be printed
@@ -85,16 +80,17 @@ end
 ---@param options? table  as for request(), and reveal
 ---@return string
 function methods:curl(method, path, options)
-  check.type(method, "string", "the method", 2)
-  check.type(path, "string", "the path", 2)
-  if not core.url.path_ok(path) then
-    error("the path has to start with '/' and be percent-encoded; celements.path('instances', id) makes one", 2)
-  end
   options = options or {}
   check.table(options, "options", 2)
   check.type(options.reveal, "boolean or nil", "reveal", 2)
   local reveal = options.reveal
-  local call, base_url = client.describe(self, method:upper(), path, copy_without(options, "reveal"), 2)
+  local call, base_url = client.describe(self, method, path, copy_without(options, "reveal"), 2)
+  if call.json ~= nil then
+    local _, err = json.encode(call.json) -- before anything looks into it: it may hold itself
+    if err then
+      error(err.message, 2)
+    end
+  end
   local values = redact.values(call.secrets, call)
   local function shown(text)
     return reveal and text or redact.text(text, values)
@@ -106,7 +102,8 @@ function methods:curl(method, path, options)
       local hide = not reveal and core.secret.is_name(call.query[i])
       pairs_of[i], pairs_of[i + 1] = call.query[i], hide and "[redacted]" or shown(call.query[i + 1])
     end
-    url = url .. "?" .. core.url.query(pairs_of, #pairs_of)
+    local text, problem = core.url.query(pairs_of, #pairs_of)
+    url = url .. "?" .. (text or error(problem, 2))
   end
   -- With -X HEAD curl would wait for a body.
   local words = { call.method == "HEAD" and "curl --head" or "curl -X " .. call.method, quoted(url) }

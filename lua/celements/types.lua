@@ -166,7 +166,7 @@
 ---@class celements.Outcome
 ---@field result? any
 ---@field info? celements.Info
----@field err? celements.Error
+---@field err? any  a celements.Error, or what was raised
 
 --- What a client has done so far.
 ---@class celements.Stats
@@ -248,7 +248,8 @@ function core.url.path(...) end
 --- A query out of names and values.
 ---@param pairs string[]  name, value, name, value, ...
 ---@param n integer  how many of them
----@return string
+---@return string?
+---@return string? why  it is too long for a URL
 function core.url.query(pairs, n) end
 
 --- May this stand behind a base URL as it is?

@@ -328,10 +328,13 @@ end
 -- elements that ask for credentials instead of consent.
 ---@param key string
 ---@param type_name? string
----@return table<string, string> configuration  a copy
+---@return table<string, string>? configuration  a copy; nil for an element that is not here
 function M.credentials(key, type_name)
   local element = M.find(key)
-  local _, authentication = M.authentication(element or error("no element with key " .. tostring(key), 2), type_name)
+  if not element then
+    return nil
+  end
+  local _, authentication = M.authentication(element, type_name)
   local copy = {}
   for name, value in pairs(authentication and authentication.accepts or {}) do
     copy[name] = value

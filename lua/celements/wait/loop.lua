@@ -17,6 +17,7 @@ local M = {}
 
 local SLICE = 0.25 -- seconds of waiting between two looks at the pump
 local STALE = 0.2 -- seconds without a sign of the pump: it is gone
+local DISTRUST = 1 -- seconds without another try, after a pump that never came
 local STEPS = 8 -- of the engine in a row, while they bring something
 
 -- When is nobody going to fetch an answer?  Its waiter was woken; a busy process may need
@@ -28,6 +29,7 @@ local LOST_SECONDS, LOST_TURNS = 1, 20
 function M.new(loop)
   local now = loop.now
   local at_work -- who turns the engine: { engine, beat = when it was seen last }
+  local distrusted_until = 0 -- no pump is started before
   local unfetched = {} -- baskets whose only owner has been woken
 
   -- Does what there is to do: true when somebody got something.  A step takes a part of
@@ -70,7 +72,6 @@ function M.new(loop)
   -- Turns the engine until enough() or nothing is left to do.
   local function work(me, enough)
     local since = now() -- the last news
-    me.began = true
     while at_work == me and is_busy(me.engine) and not enough() do
       me.beat = now()
       if turn(me.engine) or me.news then
@@ -90,25 +91,30 @@ function M.new(loop)
     return false
   end
 
+  -- True if a pump will be there; a loop that dropped the last one is not asked again soon.
   local function start_pump(engine)
-    local me = { engine = engine, beat = now() }
-    at_work = me
-    local started = loop.spawn(function()
+    if now() < distrusted_until then
+      return false
+    end
+    local me = { engine = engine, beat = now(), is_new = true }
+    local soon = loop.spawn(function()
+      me.is_new = false
       work(me, never)
     end)
-    if not started then
-      at_work = nil
+    at_work = soon and me or nil
+    return soon
+  end
+
+  local function somebody_works(engine)
+    local it = at_work
+    if it == nil or it.engine ~= engine then
+      return start_pump(engine)
+    elseif now() - it.beat <= STALE then
+      return true
+    elseif it.is_new then
+      distrusted_until = now() + DISTRUST
     end
-    return started
-  end
-
-  local function pump_works(engine)
-    return at_work ~= nil and at_work.engine == engine and now() - at_work.beat <= STALE
-  end
-
-  -- The loop took it, and has not begun with it: nginx drops timers when too many run.
-  local function pump_was_dropped(engine)
-    return at_work ~= nil and at_work.engine == engine and not at_work.began
+    return false
   end
 
   -- Does the pump's work until this basket has what it waits for, then finds a successor.
@@ -155,8 +161,7 @@ function M.new(loop)
       end
     end
     while #self.ready == 0 and now() < deadline do
-      if board.count(engine) > 0 and not pump_works(engine)
-        and (pump_was_dropped(engine) or not start_pump(engine)) then
+      if board.count(engine) > 0 and not somebody_works(engine) then
         lead(engine, self, deadline)
       else
         self.event:wait(math.min(SLICE, deadline - now()))
