@@ -247,9 +247,16 @@ local function load_seal(level)
   return seal
 end
 
+-- Where a line that is logged has no request.
+local STARTS = { init = true, init_worker = true }
+
 local function default_store(keys)
   local ngx = package.loaded.ngx
   local shared = ngx and ngx.shared and ngx.shared[DICT] and DICT or nil
+  if ngx and not shared and STARTS[ngx.get_phase()] then
+    ngx.log(ngx.WARN, "celements: no store is given and there is no lua_shared_dict ", DICT,
+      ": what is connected is known to one worker only, until it ends")
+  end
   return require("celements.store").memory { dict = shared, key = keys }
 end
 

@@ -82,7 +82,7 @@
 ---@field on_error? fun(err: celements.Error, context: table)  called in a timer; context has stage and reason as well; default: a line in the error log
 ---@field store? table  of celements.store; default: ngx.shared.celements if it is declared, else the worker's memory
 ---@field success_path? string  where the user goes when the request named no page of this site; default "/"
----@field failure_path? string  where the user goes when it did not work out, with reason=WORD; default: a page of our own
+---@field failure_path? string  where the user goes when it did not work out, with reason=WORD; default, and where trying the same callback again goes on: a page of our own
 ---@field connect_path? string  the location with flow:connect(), for "start again" where that is not known
 ---@field title? string  what users call it, "HubSpot"; default: the element's key
 ---@field name? string|fun(context: table): string  of the instance; default: title

@@ -1,4 +1,5 @@
---- A flow in an nginx that makes it hard: no timers left, and a new Lua for each request.
+--- A flow in an nginx that makes it hard: no timers left, no shared memory, or a new Lua for
+-- each request.
 
 local application = require "spec.support.nginx.application"
 local celements = require "celements"
@@ -44,6 +45,7 @@ location = /hog {
 
 for what, http in pairs {
   ["that has no timers left"] = "lua_shared_dict celements 1m; lua_max_running_timers 1; init_by_lua_block { require 'app' }",
+  ["that shares no memory"] = "init_by_lua_block { require 'app' }",
   ["that makes a new Lua for each request"] = "lua_shared_dict celements 1m; lua_code_cache off;",
 } do
   describe("a flow in an nginx " .. what, function()
@@ -82,6 +84,11 @@ for what, http in pairs {
       assert.equal("/a", browser:get(back).headers.location)
       assert.equal("/a", browser:get(back).headers.location)
       assert.equal(1, #assert(client:instances():all()))
+    end)
+
+    it("says at the start when what it keeps will not last", function()
+      local warned = app:read("error.log"):find("there is no lua_shared_dict celements", 1, true) ~= nil
+      assert.equal(not http:find("lua_shared_dict", 1, true), warned)
     end)
 
     it("finishes when the browser has left", function()

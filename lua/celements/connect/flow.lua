@@ -77,7 +77,10 @@ local function failing(self)
     if err then
       self.report(err, self.context(facts, reason))
     end
-    if self.failure_path and reason ~= "method" then
+    -- A callback that goes on when it is asked for again is not led away from: the instance
+    -- may be there, and starting anew would make another.
+    local stays = reason == "method" or facts.stage == "callback" and page.goes_on(reason)
+    if self.failure_path and not stays then
       return self.redirect(return_to.with(self.failure_path, "reason", reason), more.clear)
     end
     local start = facts.start or self.connect_path

@@ -99,6 +99,13 @@ function M.is_reason(reason)
   return REASONS[reason] ~= nil
 end
 
+--- Does asking for the same address again go on where it stopped?
+---@param reason string
+---@return boolean
+function M.goes_on(reason)
+  return REASONS[reason][4] == RELOAD
+end
+
 local function link(kind, places)
   if kind == RELOAD then
     return '<p><a href="">Try again</a></p>\n' -- this address once more, which nobody has to write down
