@@ -30,8 +30,11 @@
 #define EVENTS_MAX    64
 #define HEADERS_MAX   64      /* request header lines of one call */
 #define EXPECT_ABOVE  1024    /* bytes of body from which some libcurl asks "Expect: 100-continue" */
-#define IDLE_MAX      512     /* finished handles kept for the next calls */
 #define IDLE_SECONDS  30L     /* an unused connection older than this is not used again (pitfall 47) */
+
+/* Finished handles, and connections, kept for the next calls.  Of connections libcurl
+ * alone would keep four for each call in flight, and so lose them after every burst. */
+#define IDLE_MAX      512
 
 struct ce_transfer {
     struct ce_engine *engine;          /* NULL once the engine is closed */
@@ -913,6 +916,7 @@ struct ce_engine *ce_engine_open(void)
     (void)curl_multi_setopt(e->multi, CURLMOPT_SOCKETDATA, e);
     (void)curl_multi_setopt(e->multi, CURLMOPT_TIMERFUNCTION, on_timer);
     (void)curl_multi_setopt(e->multi, CURLMOPT_TIMERDATA, e);
+    (void)curl_multi_setopt(e->multi, CURLMOPT_MAXCONNECTS, (long)IDLE_MAX);
 #if LIBCURL_VERSION_NUM >= 0x081400
     (void)curl_multi_setopt(e->multi, CURLMOPT_QUICK_EXIT, 1L);
 #endif

@@ -121,6 +121,10 @@ int ce_poller_flush(struct ce_poller *p)
         struct watch *w = &p->watches[fd];
 
         w->listed = 0;
+        /* A connection that rests between two calls stays in the set: it will be wanted
+         * again.  Should it have something to say meanwhile, wait() takes it out. */
+        if (w->wanted == 0)
+            continue;
         if (apply(p, fd, w) != 0) {
             w->listed = 1;
             p->nchanges++;   /* still to be done */
@@ -144,25 +148,34 @@ void ce_poller_forget(struct ce_poller *p, int fd)
 int ce_poller_wait(struct ce_poller *p, struct ce_event *events, int max, int timeout_ms)
 {
     struct epoll_event ready[64];
+    int count = 0;
     int n;
     int i;
 
     if (ce_poller_flush(p) != 0)
         return -1;
-    if (max > 64)
-        max = 64;
-    n = epoll_wait(p->epfd, ready, max, timeout_ms);
+    n = epoll_wait(p->epfd, ready, max < 64 ? max : 64, timeout_ms);
+    if (n < 0)
+        return -1;
     for (i = 0; i < n; i++) {
-        events[i].fd = ready[i].data.fd;
-        events[i].what = 0;
+        struct watch *w = &p->watches[ready[i].data.fd];
+        struct ce_event *event = &events[count];
+
+        if (w->wanted == 0) {
+            (void)apply(p, ready[i].data.fd, w);
+            continue;
+        }
+        event->fd = ready[i].data.fd;
+        event->what = 0;
         if (ready[i].events & EPOLLIN)
-            events[i].what |= CE_POLL_IN;
+            event->what |= CE_POLL_IN;
         if (ready[i].events & EPOLLOUT)
-            events[i].what |= CE_POLL_OUT;
+            event->what |= CE_POLL_OUT;
         if (ready[i].events & (EPOLLERR | EPOLLHUP))
-            events[i].what |= CE_POLL_ERR;
+            event->what |= CE_POLL_ERR;
+        count++;
     }
-    return n;
+    return count;
 }
 
 int ce_poller_fd(const struct ce_poller *p)

@@ -566,6 +566,23 @@ describe("create_instances", function()
     assert.equal(10, #ids)
   end)
 
+  it("keeps the connections of a burst for the next", function()
+    local own = connected.client(sandbox)
+    local list = {}
+    for i = 1, 40 do
+      list[i] = i
+    end
+    local opened
+    for round = 1, 3 do
+      local _, summary = own:map(list, function()
+        return own:request("GET", "/elements/keys", { headers = { ["Sandbox-Fault"] = "delay=0.1" } })
+      end, { concurrency = 40 })
+      assert.equal(0, summary.failed)
+      opened = opened or own:stats().opened
+      assert.equal(opened, own:stats().opened, "in round " .. round)
+    end
+  end)
+
   it("gives the options of a call to each", function()
     connected.control(sandbox, "POST", "/faults", {
       faults = { { fault = "delay=3", method = "POST", path = "/instances", times = 1, skip = 1 } },

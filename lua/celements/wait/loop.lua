@@ -8,8 +8,8 @@
 --   now()                       seconds
 --   event()                     -> something with wait(self, seconds) and signal(self)
 --   spawn(f)                    runs f in a coroutine of its own, soon; true if it will
---   pause(engine, quiet)        until the engine may have something to do; quiet: for how
---                               many seconds nothing has come
+--   pause(engine, slack)        until the engine may have something to do; a loop that
+--                               cannot tell looks again after about slack seconds
 
 local board = require "celements.wait.board"
 
@@ -18,6 +18,11 @@ local M = {}
 local SLICE = 0.25 -- seconds of waiting between two looks at the pump
 local STALE = 0.2 -- seconds without a sign of the pump: it is gone
 local DISTRUST = 1 -- seconds without another try, after a pump that never came
+
+-- How late an answer may be seen: after a share of the time that calls take, and of the
+-- time that nothing has come.
+local SHARE_OF_CALL, SHARE_OF_SILENCE = 0.01, 0.125
+local INERTIA = 8 -- how many calls change what is typical
 
 -- When is nobody going to fetch an answer?  Its waiter was woken; a busy process may need
 -- a while to get there, and so may a pump that did not turn meanwhile.
@@ -28,6 +33,7 @@ local LOST_SECONDS, LOST_TURNS = 1, 20
 function M.new(loop)
   local now = loop.now
   local at_work -- who turns the engine: { engine, beat = when it was seen last }
+  local typical = 0 -- seconds that a call takes
   local distrusted_until = 0 -- no pump is started before
   local unfetched = {} -- baskets whose only owner has been woken
 
@@ -70,7 +76,7 @@ function M.new(loop)
       end
       give_up_on_lost()
       if not enough() then
-        loop.pause(me.engine, me.beat - since)
+        loop.pause(me.engine, math.max(typical * SHARE_OF_CALL, (me.beat - since) * SHARE_OF_SILENCE))
       end
     end
     if at_work == me then
@@ -201,10 +207,12 @@ function M.new(loop)
     local basket = waiter.basket()
     basket.late = late
     basket:add(engine, transfer)
+    local began = now()
     local fine, problem
     repeat
       fine, problem = basket:wait(engine, SLICE)
     until not fine or transfer:done()
+    typical = typical + (now() - began - typical) / INERTIA
     return fine, problem
   end
 

@@ -1,7 +1,7 @@
 --- The waiter for nginx with its Lua module, OpenResty included.
 -- The pump is one timer per worker, while something is in flight; who waits does so on a
--- semaphore.  nginx offers no way to watch a descriptor of ours, so the pump looks: every
--- millisecond while something happens, and less often the longer nothing does.  (Pitfalls section c
+-- semaphore.  nginx offers no way to watch a descriptor of ours, so the pump looks,
+-- every 1 to 5 milliseconds: the more often the shorter calls are.  (Pitfalls section c
 -- has what was tried, and with which figures.)
 
 local loop = require "celements.wait.loop"
@@ -60,11 +60,10 @@ function M.spawn(f)
   return ngx.timer.at(0, f)
 end
 
--- The longer nothing has come, the less it matters when what comes is seen.
-local SHORTEST, LONGEST, SHARE = 0.001, 0.005, 0.125
+local SHORTEST, LONGEST = 0.001, 0.005
 
-function M.pause(_, quiet)
-  ngx.sleep(math.min(LONGEST, math.max(SHORTEST, quiet * SHARE)))
+function M.pause(_, slack)
+  ngx.sleep(math.min(LONGEST, math.max(SHORTEST, slack)))
 end
 
 --- Run f as soon as this place lets go, where waiting is possible.
