@@ -115,6 +115,16 @@ describe("the code of the README", function()
     assert.matches("\n0\tfailures\n$", output)
   end)
 
+  it("waits in an event loop for several at once", function()
+    local output = behind_first "In an event loop"
+    local names = {}
+    for line in output:gmatch("[^\n]+") do
+      names[#names + 1] = line
+    end
+    table.sort(names)
+    assert.same({ "Freshservice", "HubSpot", "Typeform" }, names)
+  end)
+
   it("tells what happened, and no secret", function()
     local output = behind_first "Finding out what happened"
     assert.matches("/elements/api-v2/contacts\tSUCCESS\nSandbox\ncurl -X GET", output, 1, true)
@@ -129,7 +139,7 @@ describe("the code of the README", function()
         code[#code + 1] = block
       end
     end
-    assert.equal(8, #code)
+    assert.equal(9, #code)
     local output, status = run(table.concat(code, "\n"))
     assert.equal(0, status, output)
   end)
@@ -150,7 +160,7 @@ describe("the code of the README", function()
     for _, language in ipairs { "lua", "json", "text", "nginx" } do
       lengths[language] = #blocks(language)
     end
-    assert.same({ lua = 10, json = 0, text = 0, nginx = 0 }, lengths)
+    assert.same({ lua = 11, json = 0, text = 0, nginx = 0 }, lengths)
   end)
 
   describe("and of docs/json.md", function()

@@ -1,8 +1,8 @@
 --- The waiter for nginx with its Lua module, OpenResty included.
 -- The pump is one timer per worker, while something is in flight; who waits does so on a
 -- semaphore.  nginx offers no way to watch a descriptor of ours, so the pump looks,
--- every 1 to 5 milliseconds: the more often the shorter calls are.  (Pitfalls section c
--- has what was tried, and with which figures.)
+-- every 1 to 5 milliseconds: the more often the shorter calls are.  docs/nginx.md says what
+-- that costs.
 
 local loop = require "celements.wait.loop"
 local ngx = require "ngx"
