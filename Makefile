@@ -14,6 +14,7 @@ DEPS_TEST  := lua5.1 liblua5.1-0-dev lua5.2 liblua5.2-dev lua5.3 liblua5.3-dev l
               lua-cqueues lua-luv lua-busted lua-filesystem lua-check lua-ldoc luarocks clang clang-format valgrind \
               nginx libnginx-mod-http-lua openssl curl strace iproute2 procps \
               redis-server postgresql lua-redis lua-dbi-sqlite3 lua-dbi-postgresql
+DEPS_BENCH := wrk
 
 # What pkg-config knows; set these five to build without it.
 LUA_CFLAGS  ?= $(call pkg,--cflags,$(LUA))
@@ -111,6 +112,7 @@ docs: deps   ## the API pages, in build/docs
 	@docs/build
 
 bench: deps   ## what a call costs, beside a bare C program
+	@.ci/install-packages $(DEPS_BENCH)
 	@$(MAKE) --no-print-directory -s all
 	@bench/run
 

@@ -45,36 +45,36 @@ function M.new(url, ca_file)
     base_url = url, ca_file = ca_file, user_secret = page.user_secret, org_secret = page.org_secret,
   }
   local host, port, path = url:match "^https://([^:]+):(%d+)(.*)$"
-  local head = ("GET %s/instances/1?delay=%%s HTTP/1.1\r\nHost: %s:%s\r\nAuthorization: User %s, Organization %s\r\n"
+  local head = ("GET %s/instances/1?about=%%s HTTP/1.1\r\nHost: %s:%s\r\nAuthorization: User %s, Organization %s\r\n"
     .. "Accept: application/json\r\n\r\n"):format(path, host, port, page.user_secret, page.org_secret)
   local app = {}
 
-  local function by_celements(delay)
-    return assert(client:request("GET", "/instances/1", { query = { delay = delay } }))
+  local function by_celements(about)
+    return assert(client:request("GET", "/instances/1", { query = { about = about } }))
   end
 
-  local function by_cosocket(delay)
+  local function by_cosocket(about)
     local socket = ngx.socket.tcp()
     socket:settimeout(60000)
     assert(socket:connect(host, tonumber(port), POOL))
     if socket:getreusedtimes() == 0 then
       assert(socket:sslhandshake(nil, "localhost", true))
     end
-    assert(socket:send(head:format(delay)))
+    assert(socket:send(head:format(about)))
     local instance = cjson.decode(receive_answer(socket))
     assert(socket:setkeepalive(60000, 2000))
     return instance
   end
 
   function app.celements()
-    ngx.print(by_celements(ngx.var.arg_delay).id)
+    ngx.print(by_celements(ngx.var.arg_about).id)
   end
 
   function app.cosocket()
-    ngx.print(by_cosocket(ngx.var.arg_delay).id)
+    ngx.print(by_cosocket(ngx.var.arg_about).id)
   end
 
-  --- ?by=celements&calls=N one after the other, the delay being 0: seconds of one.
+  --- ?by=celements&calls=N one after the other, each answered at once: seconds of one.
   function app.sequence()
     local call, calls = ngx.var.arg_by == "celements" and by_celements or by_cosocket, tonumber(ngx.var.arg_calls)
     call "0"

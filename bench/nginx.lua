@@ -5,8 +5,8 @@ local lib = require "bench.lib"
 
 local SECONDS = 4
 local CASES = {
-  { in_flight = 200, delay = 0.3 },
-  { in_flight = 500, delay = 0.05 },
+  { in_flight = 200, about = 0.3 },
+  { in_flight = 500, about = 0.05 },
 }
 local ROUNDS = (lib.rounds + 1) // 2
 local APP = lib.app_url
@@ -30,8 +30,8 @@ end
 -- wrk's figures for so many at once, in milliseconds, and the worker's CPU a call.
 local function load_of(client, case)
   local began = worker_cpu()
-  local output = lib.sh(("%s wrk -t1 -c%d -d%d --latency '%s/%s?delay=%s'"):format(
-    lib.pin_load, case.in_flight, SECONDS, APP, client, case.delay))
+  local output = lib.sh(("%s wrk -t1 -c%d -d%d --latency '%s/%s?about=%s'"):format(
+    lib.pin_load, case.in_flight, SECONDS, APP, client, case.about))
   local cpu = worker_cpu() - began
   if output:find "Non%-2xx" or output:find "Socket errors" then
     error(output)
@@ -62,12 +62,12 @@ for _, case in ipairs(CASES) do
     lib.progress(("nginx, %d in flight, round %d of %d"):format(case.in_flight, round, ROUNDS))
     theirs[round], mine[round] = load_of("cosocket", case), load_of("celements", case)
   end
-  local name = ("%d in flight, %g ms"):format(case.in_flight, case.delay * 1000)
+  local name = ("%d in flight, %g ms"):format(case.in_flight, case.about * 1000)
   rows[#rows + 1] = row(name .. ", cosocket", theirs, theirs)
   local ours = row(name .. ", celements", mine, theirs)
   if case.in_flight == 200 then
     ours[#ours + 1] = ("p50 +4: %s, p99 +15: %s, CPU 1.6: %s"):format(
-      lib.goal(lib.median(mine, "p50") <= case.delay * 1000 + 4),
+      lib.goal(lib.median(mine, "p50") <= case.about * 1000 + 4),
       lib.goal(lib.median(mine, "p99") <= lib.median(theirs, "p99") + 15),
       lib.goal(lib.ratio(mine, theirs, "cpu") <= 1.6))
   else
