@@ -10,9 +10,10 @@ PREFIX ?= /usr/local
 # make and git are there already: nobody reads this without them.
 DEPS_BUILD := gcc libc6-dev pkg-config libcurl4-openssl-dev libsodium-dev ca-certificates lua5.4 liblua5.4-dev lua-cjson
 DEPS_DEMO  := lua-socket
-DEPS_TEST  := lua5.1 liblua5.1-0-dev lua5.2 liblua5.2-dev lua5.3 liblua5.3-dev luajit2 libluajit2-5.1-dev \
+DEPS_OPENRESTY := nginx libnginx-mod-http-lua luajit2 libluajit2-5.1-dev
+DEPS_TEST  := $(DEPS_OPENRESTY) lua5.1 liblua5.1-0-dev lua5.2 liblua5.2-dev lua5.3 liblua5.3-dev \
               lua-cqueues lua-luv lua-busted lua-filesystem lua-check lua-ldoc luarocks clang clang-format valgrind \
-              nginx libnginx-mod-http-lua openssl curl strace iproute2 procps \
+              openssl curl strace iproute2 procps chromium $(if $(shell command -v npm),,nodejs npm) \
               redis-server postgresql lua-redis lua-dbi-sqlite3 lua-dbi-postgresql
 DEPS_BENCH := wrk
 
@@ -89,6 +90,13 @@ demo: deps-demo   ## the whole provisioning flow against the sandbox
 	@$(MAKE) --no-print-directory -s all
 	@eval "$$($(MAKE) -s env)" && $(LUA) examples/demo.lua
 
+deps-demo-openresty:
+	@.ci/install-packages $(DEPS_BUILD) $(DEPS_DEMO) $(DEPS_OPENRESTY)
+
+demo-openresty: deps-demo-openresty   ## nginx, to be clicked through: a customer's account is connected (PORT=8080)
+	@$(MAKE) --no-print-directory -s all LUA=luajit
+	@eval "$$($(MAKE) -s env LUA=luajit)" && exec examples/openresty/demo
+
 # `make test LUA=luajit` runs the specs of that Lua only.
 test: deps   ## every test on every Lua
 	@spec/run $(if $(filter command,$(origin LUA)),$(LUA))
@@ -139,7 +147,7 @@ clean:   ## remove build/
 	rm -rf build
 
 help:   ## this list
-	@sed -n 's/^\([a-z][a-z-]*\):.*   ## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z][a-z-]*\):.*   ## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-15s %s\n", $$1, $$2 }'
 
-.PHONY: all env deps deps-demo demo test check asan valgrind lint packaging docs bench install uninstall clean help
+.PHONY: all env deps deps-demo demo deps-demo-openresty demo-openresty test check asan valgrind lint packaging docs bench install uninstall clean help
 -include $(wildcard $(OUT)/obj/*.d)

@@ -216,6 +216,12 @@ describe("connecting an account", function()
       assert.equal(0, creations())
     end)
 
+    it("says that it is over also when the browser has dropped the cookie, which expires with it", function()
+      local back = consent(browser:connect())
+      rig.clock.time = rig.clock.time + 601
+      assert.equal("expired", reason_of(rig:browser("42"):callback(back)))
+    end)
+
     it("changes nothing when the user says no, who can go back and say yes", function()
       local url = browser:connect "return_to=/a"
       assert.equal("/failed?reason=denied", browser:callback(consent(url, "deny")).headers.Location)

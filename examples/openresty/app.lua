@@ -3,6 +3,7 @@
 
 local celements = require "celements"
 local openresty = require "celements.openresty"
+local page = require "page"
 
 local M = {}
 
@@ -31,24 +32,24 @@ M.hubspot = openresty.new {
   key = setting "CONNECT_KEY", -- openssl rand -base64 32
   user_id = M.user_id,
   success_path = "/",
+  state_ttl = tonumber(os.getenv "CONNECT_SECONDS"), -- how long a user may take; nil: 600
 }
 
-local function html(text)
-  return (tostring(text):gsub("[&<>\"']", { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&#39;" }))
+-- The first contacts of each account, asked for side by side, each with its own token.
+local function with_contacts(accounts)
+  local outcomes = assert(M.client:map(accounts, function(account)
+    return M.client:instance(account):get("/contacts", { pageSize = 5 })
+  end))
+  local shown = {}
+  for i, account in ipairs(accounts) do
+    local outcome = outcomes[i]
+    shown[i] = {
+      name = account.name, id = account.id, contacts = outcome.result,
+      problem = outcome.err and (outcome.err.hint or outcome.err.message),
+    }
+  end
+  return shown
 end
-
-local PAGE = [[
-<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Accounts</title></head>
-<body>
-<h1>Your accounts</h1>
-<ul>
-%s</ul>
-<p><a href="/connect/hubspot">Connect HubSpot</a></p>
-</body>
-</html>
-]]
 
 --- The page that shows what the user has connected.
 function M.home()
@@ -57,12 +58,11 @@ function M.home()
     ngx.log(ngx.ERR, tostring(err))
     return ngx.exit(503)
   end
-  local lines = {}
-  for i, account in ipairs(accounts) do
-    lines[i] = ("<li>%s, instance %s</li>\n"):format(html(account.name), html(account.id))
-  end
   ngx.header.content_type = "text/html; charset=utf-8"
-  ngx.print(PAGE:format(table.concat(lines)))
+  ngx.header["Cache-Control"] = "no-store"
+  ngx.header["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+    .. "frame-ancestors 'none'"
+  ngx.print(page.build(with_contacts(accounts)))
 end
 
 return M

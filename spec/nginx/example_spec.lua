@@ -131,7 +131,10 @@ describe("a configuration to copy", function()
 
     setup(function()
       local port = application.free_port()
-      local files = { ["app.lua"] = read "examples/openresty/app.lua", ["celements.conf"] = read "examples/openresty/celements.conf" }
+      local files = {}
+      for _, name in ipairs { "app.lua", "page.lua", "celements.conf" } do
+        files[name] = read("examples/openresty/" .. name)
+      end
       local text = read("examples/openresty/nginx.conf"):gsub("127.0.0.1:8080;", ("127.0.0.1:%d;"):format(port))
       app = start(text, files, sandbox, port)
       browser = application.browser(app)
@@ -144,15 +147,29 @@ describe("a configuration to copy", function()
     it("lists what was connected, and logs nothing of how", function()
       local page = browser:get "/"
       assert.equal(200, page.status)
-      assert.is_nil(page.body:find("<li>", 1, true))
+      assert.matches("You have not connected an account yet", page.body, 1, true)
       local answer, back = connect(browser)
       assert.equal("/", answer.headers.location)
-      assert.matches("<li>HubSpot, instance %d+</li>", browser:get("/").body)
+      local shown = browser:get("/").body
+      assert.matches("<h2>HubSpot</h2>\n<p>Connected as instance %d+", shown)
+      assert.equal(5, select(2, shown:gsub("<li>", "")))
+      assert.matches("contact1@instance%d+%.example%.com", shown)
       local access = read(app.directory .. "/access.log")
       assert.matches('"GET /connect/hubspot" 303', access, 1, true)
       has_no_grant(access .. read(app.directory .. "/error.log"), back)
       assert.equal(414, browser:get("/connect/hubspot/callback?code=canary-code&x=" .. ("x"):rep(10240)).status)
       assert.is_nil((read(app.directory .. "/access.log") .. read(app.directory .. "/error.log")):find("canary-code", 1, true))
+    end)
+
+    it("says why contacts cannot be shown, and escapes what comes from elsewhere", function()
+      connect(browser)
+      assert(client:delete_instance(assert(client:instances():all())[1].id))
+      assert.matches('<p role="alert">Its contacts cannot be shown now: ', browser:get("/").body, 1, true)
+      local page = dofile "examples/openresty/page.lua"
+      local text = page.build { { name = "<script>", id = 1, contacts = { { firstName = "<b>", email = '"&' } } } }
+      assert.is_nil(text:find("<script>", 1, true) or text:find("<b>", 1, true))
+      assert.matches("&lt;script&gt;", text, 1, true)
+      assert.matches("<span>&quot;&amp;</span>", text, 1, true)
     end)
 
     it("says what is missing when nginx starts without its settings", function()

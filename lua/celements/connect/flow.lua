@@ -306,11 +306,12 @@ local PROVIDER_SAYS = {
 -- Whatever keeps this callback from making an instance, apart from having made one.
 -- -> {reason, err, more}, or nil and what the provider granted
 local function look(self, pass, args)
-  if not pass.cookie or not pass.record then
-    return { "other_browser", problem("other_browser", "the callback came without its flow's cookie") }
-  elseif self.state:expired(pass.record) then
+  -- First, since the cookie expires with the state, and browsers then no longer send it.
+  if pass.record and self.state:expired(pass.record) then
     return { "expired", problem("expired", "the callback came after the state had expired"),
       { clear = pass.cookie_name } }
+  elseif not pass.cookie or not pass.record then
+    return { "other_browser", problem("other_browser", "the callback came without its flow's cookie") }
   end
   local granted, err = callback.parse(args, { request_token = pass.cookie.token })
   if granted then

@@ -36,7 +36,7 @@ function M.html(status, html)
       ["Content-Type"] = "text/html; charset=utf-8",
       ["Cache-Control"] = "no-store",
       ["Referrer-Policy"] = "no-referrer",
-      ["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'",
+      ["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
     },
   }
 end

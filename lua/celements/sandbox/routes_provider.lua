@@ -4,10 +4,26 @@ local catalogue = require "celements.sandbox.catalogue"
 local reply = require "celements.sandbox.reply"
 local text = require "celements.sandbox.text"
 
+-- Readable on a phone, in the colours that the user's system likes.
+local STYLE = ":root{color-scheme:light dark;--button:#0b4da2;--text:#fff}"
+  .. "@media(prefers-color-scheme:dark){:root{--button:#9cc7ff;--text:#06172e}}"
+  .. "body{font:1.0625rem/1.6 system-ui,sans-serif;margin:0;padding:2rem 1.25rem}"
+  .. "main{max-width:34rem;margin:6vh auto 0}h1{font-size:1.6rem;line-height:1.25;margin:0 0 1rem}"
+  .. "dt{font-weight:600}dd{margin:0 0 1rem;overflow-wrap:anywhere}"
+  .. "button{font:inherit;font-weight:600;border:2px solid var(--button);border-radius:.5rem;padding:.6rem 1.25rem;"
+  .. "margin:.5rem .75rem 0 0;background:none;color:inherit;cursor:pointer}"
+  .. "button[value=approve]{background:var(--button);color:var(--text)}"
+  .. ":focus-visible{outline:3px solid var(--button);outline-offset:3px}"
+
 local PAGE = [[
 <!DOCTYPE html>
 <html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>%s</title></head>
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>%s</title>
+<style>%s</style>
+</head>
 <body>
 <main>
 <h1>%s</h1>
@@ -29,7 +45,7 @@ local FORM = [[
 ]]
 
 local function page(status, title, content)
-  return reply.html(status, PAGE:format(title, title, content))
+  return reply.html(status, PAGE:format(title, STYLE, title, content))
 end
 
 local function problem(message)
