@@ -74,7 +74,7 @@ export TMPDIR
 usual_pid= hasty_pid=
 trap 'kill $usual_pid $hasty_pid 2>/dev/null; rm -rf "$output" "$TMPDIR"' EXIT
 start_demo usual
-start_demo hasty 1
+start_demo hasty 4
 check "the demo says where it is" address usual
 check "a demo may choose how long a user has" address hasty
 NODE_PATH=$modules/node_modules timeout --kill-after=5 120 node spec/browser/connect.js \

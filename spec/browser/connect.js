@@ -3,7 +3,7 @@
 //
 //   node connect.js URL EXPIRING_URL PICTURES
 //
-// URL and EXPIRING_URL are two `demo`s; in the second one a user has a second to agree.
+// URL and EXPIRING_URL are two `demo`s; in the second one a user has four seconds to agree.
 // PICTURES is a directory for a screenshot of each page.  A line for each case, the totals last.
 "use strict";
 
@@ -157,7 +157,7 @@ const cases = {
   async "takes too long, is told so, and starts again"() {
     const { page } = await person();
     await toProvider(page, expiringUrl);
-    await page.waitForTimeout(1500);
+    await page.waitForTimeout(4500);
     await page.getByRole("button", { name: "Approve" }).click();
     await page.locator("h1").waitFor();
     assert.equal(await heading(page), "This took too long");
