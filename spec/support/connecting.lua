@@ -16,13 +16,16 @@ local M = {}
 M.KEY = "a key of the specs, which is of 32 bytes and more"
 M.CALLBACK = "https://app.example.com/connect/callback"
 
--- What celements.store promises, for one process.  `broken` names methods that fail.
+-- What celements.store promises, for one process.  `broken` names methods that fail, and
+-- `spared` how often they do not before.
 local function new_store(now)
-  local store = { values = {}, claims = {}, broken = {}, calls = {} }
+  local store = { values = {}, claims = {}, broken = {}, spared = {}, calls = {} }
   local function method(name, f)
     store[name] = function(self, ...)
       self.calls[name] = (self.calls[name] or 0) + 1
-      if self.broken[name] and self.broken[name] > 0 then
+      local spared = self.spared[name] or 0
+      self.spared[name] = spared - 1
+      if spared <= 0 and self.broken[name] and self.broken[name] > 0 then
         self.broken[name] = self.broken[name] - 1
         return nil, require("celements.error").new { kind = "connect", message = "the store does not answer" }
       end
