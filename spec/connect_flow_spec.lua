@@ -544,6 +544,47 @@ describe("connecting an account", function()
       assert.equal(3, creations())
     end)
 
+    -- What the dead host had sent arrives after all: another with the same tag.
+    local function arrive_late()
+      local tags = assert(client:instances():all())[1].tags
+      assert(client:create_instance(connected.typeform { tags = tags }))
+      assert.equal(2, instances())
+    end
+
+    it("deletes what a dead host's creation leaves behind, however late", function()
+      die_at_work()
+      assert.equal("/a", browser:callback(back).headers.Location)
+      local kept = rig.flow:connected("42")[1].id
+      arrive_late()
+      local other = assert(client:create_instance(connected.typeform()))
+      assert.equal(1, #rig.later)
+      assert.is_true(rig.later[1].seconds > 90 and rig.later[1].seconds < 130, rig.later[1].seconds)
+      rig.later[1].call()
+      assert.equal(2, instances())
+      assert(client:get_instance(kept))
+      assert(client:get_instance(other.id))
+      assert.same({}, rig.reports)
+    end)
+
+    it("deletes nothing when it is not sure which one is in the store", function()
+      die_at_work()
+      assert.equal("/a", browser:callback(back).headers.Location)
+      arrive_late()
+      rig.store.spared.get, rig.store.broken.get = 1, 1
+      rig.later[1].call()
+      assert.equal(2, instances())
+      assert.equal("connect", rig.reports[1].err.kind)
+      rig.store:delete(("celements/instance/42/%s"):format(rig.flow:connected("42")[1].id))
+      rig.later[1].call()
+      assert.equal(2, instances())
+    end)
+
+    it("looks for nothing later when no host has died", function()
+      begin()
+      assert.equal("/a", browser:callback(back).headers.Location)
+      assert.same({}, rig.later)
+    end)
+
     it("gives up after a while when another request holds on to it", function()
       begin()
       rig.store.claim = function() return false end

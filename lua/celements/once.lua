@@ -33,8 +33,12 @@ function M.tag(name)
   return PREFIX .. name
 end
 
--- Never trust a list to be what was asked for: what is not ours is not ours to delete.
-local function has_tag(instance, wanted)
+--- Does an instance carry the tag?  Never trust a list to be what was asked for: what is
+-- not ours is not ours to delete.
+---@param instance table
+---@param wanted string
+---@return boolean
+function M.has_tag(instance, wanted)
   for _, tag in ipairs(type(instance.tags) == "table" and instance.tags or {}) do
     if tag == wanted or type(tag) == "table" and tag.name == wanted then
       return true
@@ -70,7 +74,7 @@ local function look(ops, name)
   end
   local found = {}
   for _, row in ipairs(rows) do
-    if has_tag(row, name.tag) then
+    if M.has_tag(row, name.tag) then
       if not is_of(row, name.element) then
         return nil, of_another(row, name)
       end

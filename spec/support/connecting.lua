@@ -156,6 +156,7 @@ function rig:make()
       table.insert(self.renewals, { seconds = seconds, call = f })
       return function() self.stopped = (self.stopped or 0) + 1 end
     end,
+    later = function(seconds, f) table.insert(self.later, { seconds = seconds, call = f }) end,
     report = function(err, context) table.insert(self.reports, { err = err, context = context }) end,
     warn = function(text) table.insert(self.warnings, text) end,
   })
@@ -165,7 +166,7 @@ end
 ---@param more? table  further options of the flow
 function M.new(client, more)
   local self = setmetatable({
-    clock = { time = os.time() }, reports = {}, warnings = {}, renewals = {}, connected = {},
+    clock = { time = os.time() }, reports = {}, warnings = {}, renewals = {}, later = {}, connected = {},
     options = {
       client = client, element = "hubspotcrm", api_key = "canary-api-key", api_secret = "canary-api-secret", key = M.KEY,
       callback_url = M.CALLBACK, scope = { "contacts-rw", "offline" },

@@ -9,9 +9,11 @@
 --
 -- A creation whose answer nobody has, since its host died or the answer was lost, may come to
 -- its end later than the next one is refused for the grant that it has spent.  So while that
--- can be, a refusal is not the last word: who asks again finds the instance.
+-- can be, a refusal is not the last word: who asks again finds the instance.  And after it,
+-- whoever took over looks whether there are two.
 
 local client = require "celements.client"
+local once = require "celements.once"
 local redact = require "celements.redact"
 
 local M = {}
@@ -140,6 +142,40 @@ local function refuse(self, pass, err)
   return self.fail(final and "busy" or reason, pass.facts, err)
 end
 
+-- Deletes what a creation that nobody waited for has left beside the instance in the store.
+local function sweep(self, user, id)
+  local tag, stored, extra = once.tag(M.once(id)), false, {}
+  local rows, err = self.client:instances({ tags = tag }):all()
+  for _, row in ipairs(rows or {}) do
+    if once.has_tag(row, tag) then
+      local record
+      record, err = self.store:get(M.key(user, row.id))
+      if err then
+        break
+      elseif record then
+        stored = true
+      else
+        extra[#extra + 1] = row.id
+      end
+    end
+  end
+  for i = 1, stored and not err and #extra or 0 do
+    local gone, problem = self.client:delete_instance(extra[i])
+    err = not gone and problem or err
+  end
+  return err
+end
+
+local function sweep_later(self, pass)
+  local user, id, context = pass.user, pass.id, self.context(pass.facts, "platform")
+  self.later(math.max(1, math.min(UNDER_WAY, pass.began + UNDER_WAY - self.now())), function()
+    local err = sweep(self, user, id)
+    if err then
+      self.report(err, context)
+    end
+  end)
+end
+
 -- All that is done once.  -> the response
 local function create(self, pass)
   local kept, err = note(self, pass, self.now())
@@ -154,6 +190,9 @@ local function create(self, pass)
   kept, err = keep(self, pass.user, instance)
   if not kept then
     return self.fail("storage", pass.facts, err)
+  end
+  if pass.began then
+    sweep_later(self, pass)
   end
   local told
   told, err = tell(self, pass, instance)
