@@ -387,12 +387,12 @@ describe("connecting an account", function()
 
     it("tries to store it several times, and finds it when the user tries again", function()
       begin()
-      rig.store.broken.put = 2
+      rig.store.spared.put, rig.store.broken.put = 1, 2   -- the first notes that it begins
       assert.equal("/a", browser:callback(back).headers.Location)
       assert.equal(1, #rig.flow:connected "42")
 
       begin()
-      rig.store.broken.put = 4
+      rig.store.spared.put, rig.store.broken.put = 1, 4
       local response = browser:callback(back)
       assert.equal(503, response.status)
       assert.matches('<a href="">Try again</a>', response.body, 1, true)
@@ -404,13 +404,14 @@ describe("connecting an account", function()
     end)
 
     it("keeps the grant when the store does not answer before anything was done", function()
-      for _, method in ipairs { "get", "claim" } do
+      for _, method in ipairs { "get", "claim", "put" } do
         begin()
         rig.store.broken[method] = 1
         assert.equal(503, browser:callback(back).status)
         assert.equal("/a", browser:callback(back).headers.Location)
       end
-      assert.equal(2, instances())
+      assert.equal(3, instances())
+      assert.equal(3, creations())
     end)
 
     it("shows what the user did wrong even when the store does not answer", function()
@@ -492,7 +493,9 @@ describe("connecting an account", function()
       -- The other host claims, creates, and is never heard of again.
       local release, put = rig.store.release, rig.store.put
       rig.store.release = function() return true end
-      rig.store.put = function() error "killed" end
+      rig.store.put = function(self, key, ...)
+        return key:find("^celements/instance") and error "killed" or put(self, key, ...)
+      end
       assert.is_false((pcall(browser.callback, browser, back)))
       rig.store.release, rig.store.put = release, put
       assert.equal(1, instances())
@@ -502,6 +505,90 @@ describe("connecting an account", function()
       assert.equal(1, instances())
       assert.equal(1, #rig.flow:connected "42")
       assert.equal(1, #rig.connected)
+    end)
+
+    -- The other host has noted that it begins, and is never heard of again; what it sent may
+    -- still be under way.
+    local function die_at_work()
+      begin()
+      local release, put = rig.store.release, rig.store.put
+      rig.store.release = function() return true end
+      rig.store.put = function(...)
+        put(...)
+        error "killed"
+      end
+      assert.is_false((pcall(browser.callback, browser, back)))
+      rig.store.release, rig.store.put = release, put
+    end
+
+    local function with_spent_code()
+      return (back:gsub("code=[^&]+", "code=spent-by-the-other"))
+    end
+
+    it("does not take a refusal for the last word while what a dead host began may go on", function()
+      die_at_work()
+      local response = browser:callback(with_spent_code())
+      assert.equal(503, response.status)
+      assert.matches("This is still going on", response.body, 1, true)
+      assert.matches('<a href="">Try again</a>', response.body, 1, true)
+      assert.equal("busy", rig.reports[1].context.reason)
+      assert.matches("the provider says", tostring(rig.reports[1].err), 1, true)
+      assert.equal("/a", browser:callback(back).headers.Location) -- now the platform has it
+      assert.equal(1, instances())
+      assert.equal(1, #rig.flow:connected "42")
+    end)
+
+    it("takes it for the last word when that cannot be any more", function()
+      die_at_work()
+      assert.equal(503, browser:callback(with_spent_code()).status)
+      rig.clock.time = rig.clock.time + 99   -- the lease of the dead one was 30
+      assert.equal(503, browser:callback(with_spent_code()).status)
+      rig.clock.time = rig.clock.time + 2
+      assert.equal(502, browser:callback(with_spent_code()).status)
+      assert.equal(3, creations())
+      assert.equal(502, browser:callback(with_spent_code()).status)
+      assert.equal(3, creations())
+    end)
+
+    -- What the dead host had sent arrives after all: another with the same tag.
+    local function arrive_late()
+      local tags = assert(client:instances():all())[1].tags
+      assert(client:create_instance(connected.typeform { tags = tags }))
+      assert.equal(2, instances())
+    end
+
+    it("deletes what a dead host's creation leaves behind, however late", function()
+      die_at_work()
+      assert.equal("/a", browser:callback(back).headers.Location)
+      local kept = rig.flow:connected("42")[1].id
+      arrive_late()
+      local other = assert(client:create_instance(connected.typeform()))
+      assert.equal(1, #rig.later)
+      assert.is_true(rig.later[1].seconds > 90 and rig.later[1].seconds < 130, rig.later[1].seconds)
+      rig.later[1].call()
+      assert.equal(2, instances())
+      assert(client:get_instance(kept))
+      assert(client:get_instance(other.id))
+      assert.same({}, rig.reports)
+    end)
+
+    it("deletes nothing when it is not sure which one is in the store", function()
+      die_at_work()
+      assert.equal("/a", browser:callback(back).headers.Location)
+      arrive_late()
+      rig.store.spared.get, rig.store.broken.get = 1, 1
+      rig.later[1].call()
+      assert.equal(2, instances())
+      assert.equal("connect", rig.reports[1].err.kind)
+      rig.store:delete(("celements/instance/42/%s"):format(rig.flow:connected("42")[1].id))
+      rig.later[1].call()
+      assert.equal(2, instances())
+    end)
+
+    it("looks for nothing later when no host has died", function()
+      begin()
+      assert.equal("/a", browser:callback(back).headers.Location)
+      assert.same({}, rig.later)
     end)
 
     it("gives up after a while when another request holds on to it", function()

@@ -138,7 +138,7 @@ local LUA = {
   { "celements.connect.return_to" },
   { "celements.connect.options", "celements.base_url", "celements.check", "celements.connect.return_to" },
   { "celements.connect.state", "celements.json" },
-  { "celements.connect.finish", "celements.redact", "celements.client" },
+  { "celements.connect.finish", "celements.redact", "celements.client", "celements.once" },
   { "celements.connect.flow",
     "celements.error", "celements.callback", "celements.params", "celements.client", "celements.connect.cookie",
     "celements.connect.page", "celements.connect.query", "celements.connect.return_to", "celements.connect.state",

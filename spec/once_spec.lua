@@ -64,7 +64,14 @@ local function new_platform(options)
       turn()
       created, self.creates = created + 1, self.creates + 1
       local what = creates and creates[created] or "ok"
-      if what == "refused" then
+      if what == "spent" then   -- by another call, of which the instance is there only now
+        if options.spent_by_another then
+          table.insert(self.rows, new_row())
+        end
+        return nil, errors.new {
+          kind = "invalid", message = "no", provider_message = "invalid_grant", outcome = "refused", status = 400, attempts = 1,
+        }
+      elseif what == "refused" then
         return nil, errors.new { kind = "invalid", message = "no", outcome = "refused", status = 400, attempts = 1 }
       elseif what == "not_sent" then
         return nil, errors.new { kind = "connect", message = "nobody there", outcome = "not_sent", attempts = 1 }
@@ -229,6 +236,21 @@ describe("one call with a name", function()
       local instance, err = run(platform, { fate })
       assert.is_nil(instance)
       assert.same({ fate, 1, 0 }, { err.outcome, platform.creates, platform.time })
+    end
+  end)
+
+  it("finds what another call has made of the grant that the provider takes once only", function()
+    local platform = new_platform { spent_by_another = true }
+    local instance, info = run(platform, { "spent" })
+    assert.same({ 101, true, 1, 1 }, { instance.id, info.found, platform.creates, #platform.rows })
+  end)
+
+  it("says what the provider refused when nobody has made anything of it, or nobody knows", function()
+    for _, finds in ipairs { { "ok", "ok" }, { "ok", "fail" } } do
+      local platform = new_platform()
+      local instance, err = run(platform, { "spent" }, finds)
+      assert.is_nil(instance)
+      assert.same({ "refused", "invalid_grant", 1, 0 }, { err.outcome, err.provider_message, platform.creates, platform.time })
     end
   end)
 

@@ -20,6 +20,7 @@ local IDLE = 30            -- seconds without a byte
 local LINGER = 2           -- seconds given to a refused client to read why
 local READ_SIZE = 65536
 local MAX_CONNECTIONS = 256
+local BACKLOG = 1024       -- a burst waits here; what is one too many would come again a second later
 
 local function require_socket()
   local found, socket = pcall(require, "socket")
@@ -311,7 +312,7 @@ function M.new(options)
   if type(options) ~= "table" or type(options.handler) ~= "function" then
     error("loopback.new: handler must be a function", 2)
   end
-  local listener, err = socket.bind("127.0.0.1", options.port or 0, 128)
+  local listener, err = socket.bind("127.0.0.1", options.port or 0, BACKLOG)
   if not listener then
     return nil, err
   end

@@ -33,8 +33,12 @@ function M.tag(name)
   return PREFIX .. name
 end
 
--- Never trust a list to be what was asked for: what is not ours is not ours to delete.
-local function has_tag(instance, wanted)
+--- Does an instance carry the tag?  Never trust a list to be what was asked for: what is
+-- not ours is not ours to delete.
+---@param instance table
+---@param wanted string
+---@return boolean
+function M.has_tag(instance, wanted)
   for _, tag in ipairs(type(instance.tags) == "table" and instance.tags or {}) do
     if tag == wanted or type(tag) == "table" and tag.name == wanted then
       return true
@@ -70,7 +74,7 @@ local function look(ops, name)
   end
   local found = {}
   for _, row in ipairs(rows) do
-    if has_tag(row, name.tag) then
+    if M.has_tag(row, name.tag) then
       if not is_of(row, name.element) then
         return nil, of_another(row, name)
       end
@@ -140,6 +144,13 @@ local function look_for_lost(ops, name)
   return nil, failed
 end
 
+-- A provider takes a grant once.  What it refuses may be what another call, which the first
+-- look was too early for, has made an instance of.
+local function look_for_spent(ops, name, err)
+  local found = err.provider_message and look(ops, name)
+  return found and #found > 0 and found or nil
+end
+
 -- The instance that stays, with the info for it.
 local function settled(ops, instances, info, mine)
   local kept, found = settle(ops, instances, mine)
@@ -169,11 +180,17 @@ function M.run(ops, name, tries)
     instance, info = ops.create()
     if instance then
       return settled(ops, look(ops, name) or {}, info, instance)
-    elseif info.outcome ~= "unknown" and not lost then
-      return nil, info
     end
-    lost = lost or info
-    local found, unsure = look_for_lost(ops, name)
+    local found, unsure
+    if info.outcome ~= "unknown" and not lost then
+      found = look_for_spent(ops, name, info)
+      if not found then
+        return nil, info
+      end
+    else
+      lost = lost or info
+      found, unsure = look_for_lost(ops, name)
+    end
     if found then
       return settled(ops, found, { status = 200, headers = {}, attempts = info.attempts, reused = false })
     elseif info.outcome ~= "unknown" then

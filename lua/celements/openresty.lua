@@ -108,6 +108,13 @@ local function every(seconds, f)
   end
 end
 
+-- Calls f after so many seconds; earlier when nginx is to end, and not at all when it has no timer.
+local function later(seconds, f)
+  package.loaded.ngx.timer.at(seconds, function()
+    pcall(f)
+  end)
+end
+
 -- Without a request, so that no line that is logged has one.
 local function outside(f)
   local ngx = package.loaded.ngx
@@ -276,7 +283,7 @@ function M.new(options)
     sleep = function(seconds)
       package.loaded.ngx.sleep(seconds)
     end,
-    run = run, every = every, report = reporter(own.on_error),
+    run = run, every = every, later = later, report = reporter(own.on_error),
     warn = function(text)
       write_log("WARN", text)
     end,

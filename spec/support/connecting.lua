@@ -16,13 +16,16 @@ local M = {}
 M.KEY = "a key of the specs, which is of 32 bytes and more"
 M.CALLBACK = "https://app.example.com/connect/callback"
 
--- What celements.store promises, for one process.  `broken` names methods that fail.
+-- What celements.store promises, for one process.  `broken` names methods that fail, and
+-- `spared` how often they do not before.
 local function new_store(now)
-  local store = { values = {}, claims = {}, broken = {}, calls = {} }
+  local store = { values = {}, claims = {}, broken = {}, spared = {}, calls = {} }
   local function method(name, f)
     store[name] = function(self, ...)
       self.calls[name] = (self.calls[name] or 0) + 1
-      if self.broken[name] and self.broken[name] > 0 then
+      local spared = self.spared[name] or 0
+      self.spared[name] = spared - 1
+      if spared <= 0 and self.broken[name] and self.broken[name] > 0 then
         self.broken[name] = self.broken[name] - 1
         return nil, require("celements.error").new { kind = "connect", message = "the store does not answer" }
       end
@@ -153,6 +156,7 @@ function rig:make()
       table.insert(self.renewals, { seconds = seconds, call = f })
       return function() self.stopped = (self.stopped or 0) + 1 end
     end,
+    later = function(seconds, f) table.insert(self.later, { seconds = seconds, call = f }) end,
     report = function(err, context) table.insert(self.reports, { err = err, context = context }) end,
     warn = function(text) table.insert(self.warnings, text) end,
   })
@@ -162,7 +166,7 @@ end
 ---@param more? table  further options of the flow
 function M.new(client, more)
   local self = setmetatable({
-    clock = { time = os.time() }, reports = {}, warnings = {}, renewals = {}, connected = {},
+    clock = { time = os.time() }, reports = {}, warnings = {}, renewals = {}, later = {}, connected = {},
     options = {
       client = client, element = "hubspotcrm", api_key = "canary-api-key", api_secret = "canary-api-secret", key = M.KEY,
       callback_url = M.CALLBACK, scope = { "contacts-rw", "offline" },

@@ -10,9 +10,11 @@ local reader = require "spec.support.reader"
 local M = {}
 
 --- Start one, or nil and why that cannot be.
+---@param options? {prefix?: string, bind?: string}  prefix: a command that runs it; bind: its address, default 127.0.0.1
 ---@return table? redis
 ---@return string? why
-function M.start()
+function M.start(options)
+  options = options or {}
   if reader.output_of("command -v redis-server"):find("redis-server", 1, true) == nil then
     return nil, "there is no redis-server"
   end
@@ -23,8 +25,9 @@ function M.start()
   function redis.start_again()
     for _ = 1, 20 do
       redis.port = redis.port or daemon.free_port()
-      local command = ("redis-server --bind 127.0.0.1 --port %d --dir %s --unixsocket %s --requirepass %s "
-        .. "--appendonly yes --appendfsync always --save '' --databases 4"):format(redis.port, dir, redis.socket, redis.password)
+      local command = ("%s redis-server --bind %s --port %d --dir %s --unixsocket %s --requirepass %s "
+        .. "--appendonly yes --appendfsync always --save '' --databases 4"):format(options.prefix or "",
+          options.bind or "127.0.0.1", redis.port, dir, redis.socket, redis.password)
       local problem
       running, problem = daemon.start { command = command, dir = dir, ready = "Ready to accept connections", signal = "TERM" }
       if running then

@@ -6,8 +6,14 @@
 -- Who claims the flow in the store creates; whoever does not waits for the result, and takes over when
 -- the claim's lease runs out, since then its host has died.  That nothing is created twice
 -- even so is for `once`, see celements.once.
+--
+-- A creation whose answer nobody has, since its host died or the answer was lost, may come to
+-- its end later than the next one is refused for the grant that it has spent.  So while that
+-- can be, a refusal is not the last word: who asks again finds the instance.  And after it,
+-- whoever took over looks whether there are two.
 
 local client = require "celements.client"
+local once = require "celements.once"
 local redact = require "celements.redact"
 
 local M = {}
@@ -18,6 +24,7 @@ local FLOW, DONE, INSTANCE = "celements/flow/", "celements/done/", "celements/in
 local ONCE = "flow/"
 
 local WAIT = 150                  -- seconds for the result of another request; a creation has 120
+local UNDER_WAY = 130             -- seconds for which one that nobody waits for may go on
 local LOOK_FIRST, LOOK_LAST = 0.05, 0.5
 local PUT_AGAIN = { 0.1, 0.5, 1 } -- seconds before each further try
 
@@ -111,21 +118,81 @@ local function finish(self, pass, done)
   end
 end
 
+-- Notes when the creation began, so that whoever comes later knows of it; nil: there is none.
+local function note(self, pass, began)
+  local left = began and math.min(UNDER_WAY, began + UNDER_WAY - self.now()) or 0
+  if left < 1 then
+    return self.store:delete(DONE .. pass.id)
+  end
+  return self.store:put(DONE .. pass.id, { user = pass.user_hash, began = began }, left)
+end
+
+-- The answer when there is no instance, which is the last word or is not.
+local function refuse(self, pass, err)
+  local reason = reason_of(err)
+  local final = err.outcome == "refused" and (err.provider_message or FINAL[err.kind])
+  if final and not pass.began then
+    finish(self, pass, { user = pass.user_hash, failed = reason })
+    return self.fail(reason, pass.facts, err, { clear = pass.cookie_name })
+  elseif err.outcome ~= "unknown" then
+    -- This one has ended, an earlier one may not have.  When the note of this one stays after
+    -- all, the last word comes later.
+    note(self, pass, pass.began)
+  end
+  return self.fail(final and "busy" or reason, pass.facts, err)
+end
+
+-- Deletes what a creation that nobody waited for has left beside the instance in the store.
+local function sweep(self, user, id)
+  local tag, stored, extra = once.tag(M.once(id)), false, {}
+  local rows, err = self.client:instances({ tags = tag }):all()
+  for _, row in ipairs(rows or {}) do
+    if once.has_tag(row, tag) then
+      local record
+      record, err = self.store:get(M.key(user, row.id))
+      if err then
+        break
+      elseif record then
+        stored = true
+      else
+        extra[#extra + 1] = row.id
+      end
+    end
+  end
+  for i = 1, stored and not err and #extra or 0 do
+    local gone, problem = self.client:delete_instance(extra[i])
+    err = not gone and problem or err
+  end
+  return err
+end
+
+local function sweep_later(self, pass)
+  local user, id, context = pass.user, pass.id, self.context(pass.facts, "platform")
+  self.later(math.max(1, math.min(UNDER_WAY, pass.began + UNDER_WAY - self.now())), function()
+    local err = sweep(self, user, id)
+    if err then
+      self.report(err, context)
+    end
+  end)
+end
+
 -- All that is done once.  -> the response
 local function create(self, pass)
-  local instance, err = self.client:create_instance(pass.params)
-  if not instance then
-    local reason = reason_of(err)
-    if err.outcome == "refused" and (err.provider_message or FINAL[err.kind]) then
-      finish(self, pass, { user = pass.user_hash, failed = reason })
-      return self.fail(reason, pass.facts, err, { clear = pass.cookie_name })
-    end
-    return self.fail(reason, pass.facts, err)
+  local kept, err = note(self, pass, self.now())
+  if not kept then
+    return self.fail("storage", pass.facts, err)
   end
-  local kept
+  local instance
+  instance, err = self.client:create_instance(pass.params)
+  if not instance then
+    return refuse(self, pass, err)
+  end
   kept, err = keep(self, pass.user, instance)
   if not kept then
     return self.fail("storage", pass.facts, err)
+  end
+  if pass.began then
+    sweep_later(self, pass)
   end
   local told
   told, err = tell(self, pass, instance)
@@ -162,7 +229,8 @@ end
 -- What this flow came to, if it has come to an end: for its user only.
 local function result_of(self, pass)
   local done, err = self.store:get(DONE .. pass.id)
-  if done and done.user == pass.user_hash then
+  pass.began = done and done.began
+  if done and not done.began and done.user == pass.user_hash then
     return answer_again(self, pass, done)
   end
   return nil, err

@@ -457,8 +457,8 @@ end
 --- Make a flow.
 -- parts: box, hash and token as celements.seal has them; store; now(); sleep(seconds);
 -- run(job) does the job so that it comes to its end when the client leaves, and returns
--- what it returns; every(seconds, f) -> stop(), calls f again and again meanwhile; report(err,
--- context); warn(text).
+-- what it returns; every(seconds, f) -> stop(), calls f again and again meanwhile; later(seconds,
+-- f) calls f once, when it can; report(err, context); warn(text).
 ---@param options table  from celements.connect.options
 ---@param parts table
 ---@return celements.connect.Flow

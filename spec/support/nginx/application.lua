@@ -24,7 +24,7 @@ worker_processes ${workers};
 pid nginx.pid;
 error_log error.log ${level};
 ${main}
-events { worker_connections 1024; }
+events { worker_connections ${connections}; }
 http {
   access_log access.log combined;
   client_body_temp_path body;
@@ -40,7 +40,7 @@ http {
   }
   ${http}
   server {
-    listen 127.0.0.1:${port};
+    listen ${listen};
     ${server}
   }
 }
@@ -103,6 +103,18 @@ end
 local browser = {}
 browser.__index = browser
 
+-- To where it listens: a port of this machine, or a socket that also other network
+-- namespaces can reach.
+local function connect(app)
+  if not app.path then
+    return assert(socket.connect("127.0.0.1", app.port))
+  end
+  local unix = require "socket.unix"
+  local connection = type(unix) == "table" and (unix.stream or unix.tcp)() or unix()
+  assert(connection:connect(app.path))
+  return connection
+end
+
 -- Reads an answer to its end.
 local function read_answer(connection)
   local text, _, partial = connection:receive("*a")
@@ -124,12 +136,12 @@ end
 
 --- Send a request and do not wait for its answer.
 ---@param target string  a path, or a URL of this application
----@param more? {method?: string, headers?: string[]}
+---@param more? {method?: string, headers?: string[], body?: string}
 ---@return table pending  answer() reads it, leave() closes the connection
 function browser:send(target, more)
   more = more or {}
   target = target:gsub("^http://[^/]*", "")
-  local connection = assert(socket.connect("127.0.0.1", self.app.port))
+  local connection = connect(self.app)
   connection:settimeout(ANSWER)
   local cookies = {}
   for _, each in ipairs { self.own, self.jar:header() or "" } do
@@ -139,6 +151,7 @@ function browser:send(target, more)
   end
   local lines = { ("%s %s HTTP/1.0"):format(more.method or "GET", target) }   -- whose answers come in one piece
   local host = ("Host: 127.0.0.1:%d"):format(self.app.port)
+  local body = more.body or ""
   for _, line in ipairs(more.headers or {}) do
     if line:find("^Host:") then
       host = line
@@ -148,7 +161,8 @@ function browser:send(target, more)
   end
   lines[#lines + 1] = host
   lines[#lines + 1] = cookies[1] and "Cookie: " .. table.concat(cookies, "; ") or nil
-  assert(connection:send(table.concat(lines, "\r\n") .. "\r\n\r\n"))
+  lines[#lines + 1] = body ~= "" and "Content-Length: " .. #body or nil
+  assert(connection:send(table.concat(lines, "\r\n") .. "\r\n\r\n" .. body))
   return {
     answer = function()
       local answer, text = read_answer(connection)
@@ -172,7 +186,7 @@ end
 -- The application --------------------------------------------------------------------
 
 --- A browser with cookies of its own besides those that the application sets.
----@param app {port: integer}
+---@param app {port: integer, path?: string}  path: of a unix socket where it listens as well
 ---@param own? string  "user=42"
 function M.browser(app, own)
   return setmetatable({ app = app, own = own or "", jar = jar.new() }, browser)
@@ -184,7 +198,7 @@ application.__index = application
 application.browser = M.browser
 
 function application:launch()
-  local command = NGINX .. (self.environment or "") .. " nginx -p %s -c nginx.conf -e error.log 2>&1; echo \"status $?\""
+  local command = NGINX .. (self.environment or "") .. " " .. (self.prefix or "") .. " nginx -p %s -c nginx.conf -e error.log 2>&1; echo \"status $?\""
   local message = output_of(command:format(quote(self.dir .. "/")))
   if not message:find("status 0\n$") then
     error("nginx does not start: " .. message .. read_file(self.dir .. "/error.log"), 3)
@@ -232,6 +246,20 @@ function application:restart()
   self:launch()
 end
 
+--- kill -9, master and workers: what happens to it when its machine dies.
+function application:kill()
+  local pids = self:workers()
+  table.insert(pids, 1, self.pid)   -- the master first, which would start new ones
+  for _, pid in ipairs(pids) do
+    process.kill(pid, "KILL")
+  end
+  for _, pid in ipairs(pids) do
+    assert(M.wait_for(function() return not server.is_running(pid) end), "nginx survives")
+  end
+  self.pid = nil
+  os.remove(self.dir .. "/nginx.pid")
+end
+
 function application:remove()
   self:stop()
   os.execute("rm -rf " .. quote(self.dir))
@@ -242,9 +270,9 @@ function application:read(name)
 end
 
 --- Start it.
----@param options {port: integer, files: table<string, string>, http?: string, init_worker?: string, before?: fun(dir: string), server: string, main?: string, workers?: integer, level?: string, environment?: string}  ${root} and ${dir} in the texts are the checkout and the directory
+---@param options {port: integer, files: table<string, string>, http?: string, init_worker?: string, before?: fun(dir: string), server: string, main?: string, workers?: integer, level?: string, environment?: string, prefix?: string, listen?: string, connections?: integer}  ${root} and ${dir} in the texts are the checkout and the directory; prefix: a command that runs nginx; listen: default 127.0.0.1 and the port
 function M.start(options)
-  local self = setmetatable({ port = options.port, environment = options.environment }, application)
+  local self = setmetatable({ port = options.port, environment = options.environment, prefix = options.prefix }, application)
   self.url = ("http://127.0.0.1:%d"):format(self.port)
   self.dir = output_of("mktemp -d"):gsub("\n$", "")
   os.execute("chmod 755 " .. self.dir)
@@ -258,6 +286,7 @@ function M.start(options)
     modules = output_of(NGINX .. "nginx -V 2>&1"):match("%-%-modules%-path=(%S+)"),
     user = output_of("id -u") == "0\n" and "user root;" or "",
     workers = tostring(options.workers or 1), level = options.level or "notice", main = options.main or "",
+    listen = options.listen or "127.0.0.1:${port}", connections = tostring(options.connections or 1024),
     http = options.http or "", init_worker = options.init_worker or "", server = options.server, port = tostring(self.port), parent = ("%d"):format(process.getpid()),
     root = M.root(), dir = self.dir,
   }
