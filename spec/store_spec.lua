@@ -318,6 +318,19 @@ for _, kind in ipairs { "SQLite", "PostgreSQL", "Redis" } do
       end))
     end)
 
+    test("does not end a list when it is closed, as if there were no more", function()
+      local store = server.open()
+      for i = 1, 3 do
+        store:put("unfinished/" .. i, i)
+      end
+      local list = store:list("unfinished/", { page_size = 1 })
+      assert.equal("unfinished/1", list:step())
+      store:close()
+      local key, err = list:step()
+      assert.is_nil(key)
+      assert.matches("closed", tostring(err))
+    end)
+
     if kind ~= "SQLite" then
       -- LuaDBI loses memory with each connection that fails, and the sanitizers would say so.
       local tag = kind == "PostgreSQL" and " #slow" or ""
@@ -456,6 +469,11 @@ for _, kind in ipairs { "SQLite", "PostgreSQL", "Redis" } do
         assert.is_true(n > 0)
       end)
 
+      test("takes a timeout of any fraction", function()
+        local store = open { timeout = 1.001 }
+        assert.is_true(store:put("fraction", 1))
+      end)
+
       test("that somebody else holds for long is an error, and then it is not", function()
         local connection = require("DBI").Connect("SQLite3", server.path)
         connection:autocommit(true)
@@ -493,6 +511,12 @@ for _, kind in ipairs { "SQLite", "PostgreSQL", "Redis" } do
         assert.is_true(store:put("elsewhere", 1))
         assert.same({ "elsewhere" }, store:list():all())
         assert.is_nil(open():get "elsewhere")
+        store:close()
+      end)
+
+      test("takes a port and a database as a settings file gives them", function()
+        local store = open { port = server.port * 1.0, db = 6 / 2 }
+        assert.is_true(store:put("reckoned", 1))
         store:close()
       end)
 
@@ -548,6 +572,18 @@ end
 
 describe("a store", function()
   local store = stores.memory()
+
+  it("does not end a list when it is closed, as if there were no more", function()
+    local closed = stores.memory()
+    closed:put("a", 1)
+    closed:put("b", 2)
+    local list = closed:list("", { page_size = 1 })
+    assert.equal("a", list:step())
+    closed:close()
+    local fine, problem = pcall(list)
+    assert.is_false(fine)
+    assert.matches("closed", tostring(problem))
+  end)
 
   it("blames who calls it with what it cannot take", function()
     for _, key in ipairs { "", ("x"):rep(256), "a\0b", "a\n", "\195\164", 12, {}, false } do

@@ -55,36 +55,44 @@ end
 
 local function nothing() end
 
+-- A job that two may come to do, and what came of it.  Made by a function that has returned
+-- before anybody waits: when nginx kills the thread of a request, that thread's local
+-- variables are no longer there for a function that uses them, but other requests' are.
+local function shared(job)
+  local semaphore = require "ngx.semaphore"
+  local state = { ended = assert(semaphore.new(0)), begun = false, fine = nil, result = nil }
+
+  -- For whichever comes first, the timer or the request.
+  function state.work()
+    if not state.begun then
+      state.begun = true
+      state.fine, state.result = pcall(job)
+      state.ended:post(1)
+    end
+  end
+  return state
+end
+
 -- Does the job in a timer of its own and waits for what it returns, so that no log line
 -- has this request (pitfall 18) and nobody's leaving ends it (pitfall 44).  nginx drops timers
 -- when there are too many; the job is then done here, where a client that leaves does
 -- not end it either.
 local function run(job)
   local ngx = package.loaded.ngx
-  local semaphore = require "ngx.semaphore"
-  local ended, begun, fine, result = assert(semaphore.new(0)), false, nil, nil
-
-  -- For whichever comes first, the timer or this request.
-  local function work()
-    if not begun then
-      begun = true
-      fine, result = pcall(job)
-      ended:post(1)
-    end
-  end
+  local state = shared(job)
   ngx.on_abort(nothing) -- for who has lua_check_client_abort on
-  if ngx.timer.at(0, work) then
-    ended:wait(START_SECONDS)
+  if ngx.timer.at(0, state.work) then
+    state.ended:wait(START_SECONDS)
   end
-  work()
+  state.work()
   local ends = ngx.now() + JOB_SECONDS
-  while fine == nil and ngx.now() < ends do
-    ended:wait(START_SECONDS)
+  while state.fine == nil and ngx.now() < ends do
+    state.ended:wait(START_SECONDS)
   end
-  if not fine then
-    error(result or "it has not come to an end", 0)
+  if not state.fine then
+    error(state.result or "it has not come to an end", 0)
   end
-  return result
+  return state.result
 end
 
 -- Calls f every so many seconds beside what goes on, until it is stopped.

@@ -217,6 +217,9 @@ function store:list(prefix, options)
   check_list_options(options, 2)
   local size = options.page_size or PAGE_SIZE
   return pages.new(function(after)
+    if state.closed then
+      return nil, errors.new { kind = "config", message = "the store is closed", outcome = "not_sent" }
+    end
     local keys, last = state.backend.page(prefix, after or "", size)
     if not keys then
       return nil, last

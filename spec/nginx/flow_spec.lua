@@ -116,6 +116,24 @@ location = /abort/callback {
   lua_check_client_abort on;
   content_by_lua_block { require("app").crm:callback() }
 }
+location = /killed/callback {
+  access_log off;
+  lua_check_client_abort on;
+  content_by_lua_block {
+    ngx.on_abort(function() ngx.exit(499) end)
+    require("app").crm:callback()
+  }
+}
+location = /wait {
+  content_by_lua_block {
+    local function wait(a, b, c, d, e, f, g, h)
+      local i, j, k, l, m, n, o, p = 9, 10, 11, 12, 13, 14, 15, 16
+      ngx.sleep(0.6)
+      return a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p
+    end
+    ngx.print(table.concat({ wait(1, 2, 3, 4, 5, 6, 7, 8) }, " "))
+  }
+}
 location / { return 200 "a page"; }
 ]]
 
@@ -429,6 +447,27 @@ describe("a flow in nginx", function()
       assert.equal("/a", browser:get(back).headers.location)   -- it is known when the user comes back
       assert.equal(n, creations())
     end
+  end)
+
+  it("finishes when the application ends the request of a browser that has left, and touches no other", function()
+    local browser = app:browser "user=ended"
+    local back = consent(connect(browser, "crm", "return_to=/a")):gsub("/crm/callback", "/killed/callback")
+    connected.control(sandbox, "POST", "/faults", { faults = { { fault = "delay=0.5", method = "POST", path = "/instances" } } })
+    local pending = browser:send(back)
+    process.sleep(0.15)
+    pending.leave()
+    process.sleep(0.1)
+    local others = {}
+    for i = 1, 8 do
+      others[i] = app:browser():send "/wait"
+    end
+    for i = 1, 8 do
+      assert.equal("1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16", others[i].answer().body)
+    end
+    assert.equal(1, #wait_for_records("connected.log", 1))
+    assert.equal("/a", browser:get(back).headers.location)
+    assert.equal(1, instances())
+    assert.is_nil(app:read("error.log"):find("lua entry thread aborted", 1, true))
   end)
 
   it("makes one instance when the worker that makes it is killed", function()

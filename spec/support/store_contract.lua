@@ -101,6 +101,14 @@ it("lists keys in order and page by page, without losing or repeating one", func
   assert.same({}, store:list(name "list/nothing"):all())
 end)
 
+it("takes a whole number for one however it was reckoned", function(open, name)
+  local store = open()
+  for i = 1, 3 do
+    store:put(name("whole/" .. i), i)
+  end
+  assert.same({ name "whole/1", name "whole/2" }, store:list(name "whole/", { page_size = 4 / 2, limit = 2.0 }):all())
+end)
+
 it("goes on with a list from where it was left, also when that key is gone", function(open, name)
   local store = open()
   for i = 1, 9 do

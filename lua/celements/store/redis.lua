@@ -252,6 +252,9 @@ function M.new(options, level)
     settings[name] = value
   end
   settings.key = nil
+  for _, name in ipairs { "port", "db" } do -- 6379.0 is whole as well, and nobody else knows
+    settings[name] = settings[name] and tonumber(("%d"):format(settings[name]))
+  end
   local timeout = settings.timeout or 5
   local prefix = settings.prefix or "celements:"
   local null = (rawget(_G, "ngx") or {}).null -- what resty.redis says for nothing
@@ -412,7 +415,7 @@ function M.new(options, level)
       from = "(" .. after
     end
     local upto = start == "" and "+" or "(" .. start .. "\127" -- behind all that a key can be made of
-    local fine, reply = command("read", "eval", PAGE, 1, index, from, upto, limit, prefix .. "v:")
+    local fine, reply = command("read", "eval", PAGE, 1, index, from, upto, ("%d"):format(limit), prefix .. "v:")
     if not fine then
       return nil, reply
     end

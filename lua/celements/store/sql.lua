@@ -151,7 +151,7 @@ local function open_sqlite(dbi, settings, failed)
     return failed { kind = "connect", because = problem, outcome = "not_sent" }
   end
   connection:autocommit(true)
-  run(connection, ("PRAGMA busy_timeout = %d"):format(settings.timeout * 1000))
+  run(connection, ("PRAGMA busy_timeout = %d"):format(math.ceil(settings.timeout * 1000)))
   run(connection, "PRAGMA synchronous = FULL")
   return connection
 end
