@@ -73,7 +73,7 @@ end
 local function check_types(params, wire, level)
   for name, value in pairs(params) do
     local types = TYPES[RENAMES[name] or name]
-    if types and value ~= json.null then
+    if types and type(value) ~= types and value ~= json.null then
       check.type(value, types, name, level + 1)
     end
   end
@@ -92,6 +92,7 @@ end
 local function post(self, body, text, options, level)
   local call = {
     method = "POST", path = "/instances", json = body, body = text, timeout = TIMEOUT, wants = "an instance",
+    letters = nil, lines = nil, retries = nil, compressed = nil, -- room for what send() adds
   }
   local instance, info = client.send(self, call, options, level + 1)
   return instance, info
