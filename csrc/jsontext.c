@@ -233,12 +233,12 @@ static size_t skip_string(const struct ce_json_scan *s, size_t i)
     return s->len;
 }
 
-/* One character, and the letters behind it. */
+/* One character, and the letters and spaces behind it. */
 static void skip_word(struct ce_json_scan *s)
 {
     do
         s->at++;
-    while (s->text[s->at] >= 'a' && s->text[s->at] <= 'z');
+    while ((s->text[s->at] >= 'a' && s->text[s->at] <= 'z') || s->text[s->at] == ' ');
 }
 
 /* From the opening quote to after the closing one, and after the colon that makes it a

@@ -312,11 +312,11 @@ local function complete(state, call, options, level)
 end
 
 -- What the platform shows in place of a secret; sent back, it might become the secret.
-local MASK = '"********"'
+local MASK = "********"
 
 local function find_mask(value, path)
   if type(value) ~= "table" then
-    return '"' .. tostring(value) .. '"' == MASK and path or nil
+    return value == MASK and path or nil
   end
   for name, inner in pairs(value) do
     local step = type(name) == "number" and ("[%d]"):format(name) or (path ~= "" and "." or "") .. name

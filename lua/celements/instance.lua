@@ -80,7 +80,9 @@ local function check_types(params, wire, level)
   if type(wire.tags) == "table" then
     check.list(wire.tags, "tags", level + 1)
     for i, tag in ipairs(wire.tags) do
-      check.type(tag, "string", ("tags[%d]"):format(i), level + 1)
+      if type(tag) ~= "string" then
+        check.type(tag, "string", ("tags[%d]"):format(i), level + 1)
+      end
     end
   end
   if type(wire.element) == "number" then
