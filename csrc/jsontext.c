@@ -5,6 +5,7 @@
 #include "jsontext.h"
 
 #include <limits.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -115,6 +116,84 @@ static size_t skip_digits(const struct ce_json_scan *s, size_t i)
     return i;
 }
 
+/* ---- notes ---------------------------------------------------------------- */
+
+/* Where the value that comes is: a note of it. */
+static struct ce_json_note note_here(const struct ce_json_scan *s, enum ce_json_step step)
+{
+    struct ce_json_note note = { step, s->name, s->name_len };
+
+    if (s->depth != 0 && s->levels[s->depth - 1].is_array) {
+        note.at = s->levels[s->depth - 1].item;
+        note.len = CE_JSON_ITEM;
+    }
+    return note;
+}
+
+/* A name with an escape is not spelled in the text as it is in the table. */
+static void write_note(struct ce_json_scan *s, struct ce_json_note note)
+{
+    if (note.len != CE_JSON_ITEM && memchr(s->text + note.at, '\\', note.len) != NULL)
+        s->lost = 1;
+    s->notes[s->nnotes++] = note;
+}
+
+/* Notes how to get to where the scan is, as far as that was not done yet. */
+static void write_way(struct ce_json_scan *s)
+{
+    size_t from = s->depth;
+
+    while (from > 0 && !s->levels[from - 1].written)
+        from--;
+    for (; from < s->depth; from++) {
+        write_note(s, s->levels[from].note);
+        s->levels[from].written = 1;
+    }
+}
+
+static void take_note(struct ce_json_scan *s, enum ce_json_step step)
+{
+    if (s->notes == NULL)
+        return;
+    if (s->depth == 0)
+        s->lost = 1;   /* the whole text is that value: there is no way to it */
+    write_way(s);
+    write_note(s, note_here(s, step));
+}
+
+static void enter(struct ce_json_scan *s, int is_array)
+{
+    struct ce_json_level *level;
+
+    if (s->depth == CE_JSON_DEPTH_MAX) {
+        s->notes = NULL;
+        s->lost = 1;
+    }
+    if (s->notes == NULL)
+        return;
+    level = &s->levels[s->depth];
+    level->note = note_here(s, is_array ? CE_JSON_INTO_ARRAY : CE_JSON_INTO_OBJECT);
+    level->written = 0;
+    level->is_array = is_array;
+    level->item = 1;
+    s->depth++;
+    if (is_array)
+        write_way(s);
+}
+
+static void leave(struct ce_json_scan *s)
+{
+    static const struct ce_json_note out = { CE_JSON_OUT, 0, CE_JSON_ITEM };
+
+    if (s->notes == NULL || s->depth == 0)
+        return;   /* depth 0: of no table, and lua-cjson will refuse it */
+    s->depth--;
+    if (s->levels[s->depth].written)
+        write_note(s, out);
+}
+
+/* ---- tokens --------------------------------------------------------------- */
+
 /* A string's characters from i on, each looked at: where its closing quote is, len when
  * there is none, or where a fault is, with s->why. */
 static size_t check_string(struct ce_json_scan *s, size_t i)
@@ -154,11 +233,19 @@ static size_t skip_string(const struct ce_json_scan *s, size_t i)
     return s->len;
 }
 
+/* One character, and the letters and spaces behind it. */
+static void skip_word(struct ce_json_scan *s)
+{
+    do
+        s->at++;
+    while ((s->text[s->at] >= 'a' && s->text[s->at] <= 'z') || s->text[s->at] == ' ');
+}
+
 /* From the opening quote to after the closing one, and after the colon that makes it a
  * name.  An end that is missing is left to lua-cjson. */
 static enum ce_json_place string(struct ce_json_scan *s)
 {
-    size_t i = s->careful ? check_string(s, s->at + 1) : skip_string(s, s->at + 1);
+    size_t from = s->at + 1, i = s->careful ? check_string(s, from) : skip_string(s, from), end = i;
 
     if (s->why != NULL)
         return fault(s, i, s->why);
@@ -168,6 +255,8 @@ static enum ce_json_place string(struct ce_json_scan *s)
         i++;
     if (s->text[i] == ':') {
         s->members++;
+        s->name = from;
+        s->name_len = end - from;
         i++;
     }
     s->at = i;
@@ -203,6 +292,8 @@ static enum ce_json_place number(struct ce_json_scan *s)
     s->has_number = 1;
     s->has_fraction = s->has_fraction || !integer;
     s->at = i;
+    if (s->whole_numbers || !integer)
+        take_note(s, CE_JSON_NUMBER);
     if (!integer || whole < 16)
         return CE_JSON_END;
     if (ce_json_integer(text + digits, whole, &value) && (unsigned long long)value <= EXACT)
@@ -212,13 +303,19 @@ static enum ce_json_place number(struct ce_json_scan *s)
 
 void ce_json_scan_start(struct ce_json_scan *s, const char *text, size_t len, int strict)
 {
-    memset(s, 0, sizeof(*s));
+    memset(s, 0, offsetof(struct ce_json_scan, levels));
     s->text = text;
     s->len = len;
     s->strict = strict;
     s->careful = strict || memchr(text, CE_JSON_STANDIN, len) != NULL;
     if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)   /* a byte order mark, as Windows editors write it */
         s->at = 3;
+}
+
+void ce_json_scan_room(struct ce_json_scan *s, struct ce_json_note *notes, size_t room)
+{
+    s->notes = notes;
+    s->room = room;
 }
 
 /* From an opening bracket on: where it closes when there is nothing in it, else 0. */
@@ -236,8 +333,11 @@ static enum ce_json_place array(struct ce_json_scan *s)
     size_t end = end_of_nothing(s, ']');
 
     s->has_array = 1;
-    if (end != 0)
+    if (end != 0) {
+        take_note(s, CE_JSON_NOTHING);
         return found(s, CE_JSON_EMPTY, s->at, end);
+    }
+    enter(s, 1);
     s->at++;
     return CE_JSON_END;
 }
@@ -246,8 +346,14 @@ static enum ce_json_place object(struct ce_json_scan *s)
 {
     if (end_of_nothing(s, '}') != 0)
         s->has_empty_object = 1;
+    enter(s, 0);
     s->at++;
     return CE_JSON_END;
+}
+
+static int is_full(const struct ce_json_scan *s)
+{
+    return s->notes != NULL && s->room - s->nnotes < CE_JSON_NOTES_MIN;
 }
 
 enum ce_json_place ce_json_scan_next(struct ce_json_scan *s)
@@ -260,23 +366,33 @@ enum ce_json_place ce_json_scan_next(struct ce_json_scan *s)
             place = string(s);
             break;
         case '[':
-            place = array(s);
+            place = is_full(s) ? CE_JSON_FULL : array(s);
             break;
         case '{':
             place = object(s);
             break;
+        case '}':
+        case ']':
+            leave(s);
+            s->at++;
+            break;
+        case ',':
+            if (s->depth != 0)
+                s->levels[s->depth - 1].item++;
+            s->at++;
+            break;
         case '-':
-            place = number(s);
+            place = is_full(s) ? CE_JSON_FULL : number(s);
             break;
         case ':':   /* or a stand-in could become a name */
             return fault(s, s->at, "a colon that does not follow a name in quotes");
         case '\0':   /* lua-cjson takes it for the end of the text */
             return fault(s, s->at, "a NUL byte");
-        default:   /* a space, a comma, a closing bracket, a letter of true, false or null */
+        default:   /* a space, a letter of true, false or null */
             if (is_digit(s->text[s->at]))
-                place = number(s);
+                place = is_full(s) ? CE_JSON_FULL : number(s);
             else
-                s->at++;
+                skip_word(s);
         }
     }
     return place;

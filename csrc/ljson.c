@@ -23,6 +23,7 @@
 #define DIGITS       14
 #define PLAIN_LIMIT  1e14
 #define EXACT        9007199254740992.0        /* 2^53 */
+#define NOTES_FIRST  384                       /* notes that need no memory of their own */
 #define ID_LIMIT     18446744073709551616.0    /* 2^64: up to here an integer may be somebody's id */
 
 /* The upvalues of decode, encode and array. */
@@ -199,6 +200,99 @@ static int settle_table(lua_State *L, struct settling *s)
     return 0;
 }
 
+/* ---- decoding by notes ---------------------------------------------------- */
+
+/* The key that a note names in the table on top and its value, nil when it is not there,
+ * since another value of the same name came later: pushed. */
+static void push_noted(lua_State *L, const char *text, const struct ce_json_note *note)
+{
+    if (note->len == CE_JSON_ITEM)
+        lua_pushinteger(L, (lua_Integer)note->at);
+    else
+        lua_pushlstring(L, text + note->at, note->len);
+    lua_pushvalue(L, -1);
+    lua_rawget(L, -3);
+}
+
+/* Marks the table on top if it is the array that the text has there, and not an object
+ * of the same name. */
+static void mark_noted(lua_State *L, enum ce_json_step step)
+{
+    int is_array = ce_rawlen(L, -1) > 0;
+
+    if (step == CE_JSON_NOTHING && !is_array) {
+        lua_pushnil(L);
+        is_array = !lua_next(L, -2);
+        if (!is_array)
+            lua_pop(L, 2);
+    }
+    if (is_array)
+        mark(L, lua_gettop(L));
+}
+
+/* A key and its value are on top of their table: the value settled, if it is a number. */
+static int settle_number(lua_State *L, struct settling *s)
+{
+    int rc = lua_type(L, -1) == LUA_TNUMBER ? settle(L, s) : 0;
+
+    if (rc > 0) {
+        lua_remove(L, -2);
+        lua_rawset(L, -3);
+    } else {
+        lua_pop(L, 2);
+    }
+    return rc < 0 ? -1 : 0;
+}
+
+/* The same for a table: 1 when it stays on top, without its key, to be looked into. */
+static int enter_table(lua_State *L, enum ce_json_step step)
+{
+    if (!lua_istable(L, -1)) {
+        lua_pop(L, 2);
+        return 0;
+    }
+    if (step != CE_JSON_INTO_OBJECT)
+        mark_noted(L, step);
+    if (step == CE_JSON_NOTHING) {
+        lua_pop(L, 2);
+        return 0;
+    }
+    lua_remove(L, -2);
+    return 1;
+}
+
+/* Settles what the notes lead to in the table on top; 0, or -1 for what is no number. */
+static int settle_noted(lua_State *L, struct settling *s, const char *text, const struct ce_json_note *notes, size_t count)
+{
+    size_t i, missed = 0;   /* tables that were to be entered and are not there, one in another */
+
+    luaL_checkstack(L, CE_JSON_DEPTH_MAX + LUA_MINSTACK, "JSON is nested too deeply");
+    if (notes[0].step == CE_JSON_INTO_ARRAY)
+        mark_noted(L, notes[0].step);
+    for (i = 1; i + 1 < count; i++) {   /* the first and the last are of the outermost table */
+        enum ce_json_step step = notes[i].step;
+
+        if (step == CE_JSON_OUT) {
+            if (missed != 0)
+                missed--;
+            else
+                lua_pop(L, 1);
+        } else if (missed != 0) {
+            if (step == CE_JSON_INTO_OBJECT || step == CE_JSON_INTO_ARRAY)
+                missed++;
+        } else {
+            push_noted(L, text, &notes[i]);
+            if (step == CE_JSON_NUMBER) {
+                if (settle_number(L, s) != 0)
+                    return -1;
+            } else if (!enter_table(L, step) && step != CE_JSON_NOTHING) {
+                missed = 1;
+            }
+        }
+    }
+    return 0;
+}
+
 static void add_standin(luaL_Buffer *out, const char *text, size_t n)
 {
     luaL_addchar(out, '"');
@@ -228,6 +322,17 @@ static void push_with_standins(lua_State *L, const char *text, size_t len, int s
     luaL_pushresult(&out);
 }
 
+/* Four times the room for notes, owned by what is put at index. */
+static void more_room(lua_State *L, int index, struct ce_json_scan *scan)
+{
+    size_t room = scan->room * 4;
+    struct ce_json_note *notes = ce_newuserdata(L, room * sizeof(*notes));
+
+    memcpy(notes, scan->notes, scan->nnotes * sizeof(*notes));
+    lua_replace(L, index);
+    ce_json_scan_room(scan, notes, room);
+}
+
 /* decode(text, strict) -> value | nil, why, byte offset or nil.
  * Strict is for what a person wrote: no raw control characters in strings, only
  * UTF-8, no name twice, no integer that this Lua cannot hold.  Otherwise the last
@@ -236,18 +341,29 @@ static void push_with_standins(lua_State *L, const char *text, size_t len, int s
  * empty table, which is as good where no object is empty. */
 static int json_decode(lua_State *L)
 {
+    enum { TEXT = 1, NOTES, RESULT };
     size_t len, start;
-    const char *text = luaL_checklstring(L, 1, &len);
+    const char *text = luaL_checklstring(L, TEXT, &len);
     int strict = lua_toboolean(L, 2), empty_arrays = 0;
     struct settling settling = { 0, 0, 0, 0, strict };
+    struct ce_json_note notes[NOTES_FIRST];
     struct ce_json_scan scan;
     enum ce_json_place place;
 
-    lua_settop(L, 1);
+    lua_settop(L, TEXT);
+    lua_pushnil(L);   /* NOTES, when they are many */
     lua_pushvalue(L, CJSON);
     ce_json_scan_start(&scan, text, len, strict);
     start = scan.at;
+    if (!strict) {
+        scan.whole_numbers = CE_HAS_INTEGERS;
+        ce_json_scan_room(&scan, notes, NOTES_FIRST);
+    }
     while ((place = ce_json_scan_next(&scan)) != CE_JSON_END) {
+        if (place == CE_JSON_FULL) {
+            more_room(L, NOTES, &scan);
+            continue;
+        }
         if (place == CE_JSON_FAULT)
             return fails_at(L, scan.why, scan.place);
         if (place == CE_JSON_EMPTY) {
@@ -267,11 +383,20 @@ static int json_decode(lua_State *L)
     else if (start > 0)
         lua_pushlstring(L, text + start, len - start);
     else
-        lua_pushvalue(L, 1);
+        lua_pushvalue(L, TEXT);
     if (!call_cjson(L))
         return 2;
     if (!strict && !scan.has_array && !settling.numbers && !settling.standins)
         return 1;   /* lua-cjson got all of it right */
+    if (!strict && !settling.standins && !scan.lost) {
+        if (scan.nnotes == 0 || settle_noted(L, &settling, text, scan.notes, scan.nnotes) == 0) {
+            lua_settop(L, RESULT);
+            return 1;
+        }
+        lua_pushnil(L);
+        lua_pushliteral(L, "a number too large");
+        return 2;
+    }
     if (is_suspect(L, &settling) && settle(L, &settling) < 0) {
         lua_pushnil(L);
         lua_pushliteral(L, "a number too large");

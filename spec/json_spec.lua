@@ -12,6 +12,38 @@ local function plain(text)
   return (text:gsub("\\/", "/"))
 end
 
+-- A value with all that tells it from another: which tables are arrays, which numbers integers.
+local function exactly(value)
+  if type(value) ~= "table" then
+    return (math.type and math.type(value) or type(value)) .. " " .. tostring(value)
+  end
+  local parts = {}
+  for key, inner in pairs(value) do
+    parts[#parts + 1] = exactly(key) .. " = " .. exactly(inner)
+  end
+  table.sort(parts)
+  return (getmetatable(value) and "array {" or "{") .. table.concat(parts, ", ") .. "}"
+end
+
+local NAMES = { "id", "a", "tags", "a longer name with spaces", "\195\164", "1", "", 'q\\"uote', "\\u0061\\u0062" }
+local PLAIN = { "0", "-7", "12", "1.5", "2.0", "1e3", "true", "false", "null", '"text"', '"[1,{]\\\\"', "[]", "[ ]" }
+
+-- A text at random: objects and arrays in each other, to a depth, no name twice.
+local function random_text(depth)
+  local kind = depth > 0 and math.random(3) or 0
+  if kind < 2 then
+    return PLAIN[math.random(#PLAIN)]
+  end
+  local parts, first = {}, math.random(#NAMES)
+  for i = 1, math.random(4) do
+    local space = (" "):rep(math.random(0, 1))
+    local inner = random_text(depth - 1)
+    parts[i] = kind == 2 and inner or '"' .. NAMES[(first + i) % #NAMES + 1] .. '"' .. space .. ":" .. space .. inner
+  end
+  local text = table.concat(parts, math.random(2) == 1 and "," or " , ")
+  return kind == 2 and "[" .. text .. "]" or "{" .. text .. "}"
+end
+
 for name, cjson in pairs(versions.all()) do
   describe("core.json with " .. name, function()
     local engine = core.json.new(cjson)
@@ -151,6 +183,64 @@ for name, cjson in pairs(versions.all()) do
       assert.is_nil((engine.decode('[{"x": {"b": null, "b": null}}]', true)))
       assert.is_nil((engine.decode('{"b": 1, "\\u0062": 2}', true)))
       assert.is_table((engine.decode('[{"b": 1}, {"b": 2}]', true)))
+    end)
+
+    it("finds what it has to set right in any text, wherever that stands", function()
+      math.randomseed(4711)
+      for _ = 1, 2000 do
+        local text = random_text(math.random(0, 5))
+        local lenient, strict = engine.decode(text, false), engine.decode(text, true)
+        assert.equal(exactly(strict), exactly(lenient), text)
+      end
+    end)
+
+    it("finds it in a long list, and deep down", function()
+      local rows = {}
+      for i = 1, 1000 do
+        rows[i] = ('{"name":"row","id":%d,"tags":["a",{"n":%d}]}'):format(i, i)
+      end
+      local deep = ('{"a":['):rep(60) .. "1" .. ("]}"):rep(60)
+      local text = "[" .. table.concat(rows, ",") .. "," .. deep .. "]"
+      assert.equal(exactly(engine.decode(text, true)), exactly(engine.decode(text, false)))
+    end)
+
+    it("reads any order of tokens as strictly as a person's file, equal names apart", function()
+      local tokens = { "[", "[", "]", "]", "{", "}", ",", ":", '"a"', '"a":', '"', "1", "-", " ", "null", "x", "\\", "[]", "{}" }
+      math.randomseed(4711)
+      for _ = 1, 5000 do
+        local soup = {}
+        for i = 1, math.random(12) do
+          soup[i] = tokens[math.random(#tokens)]
+        end
+        local text = table.concat(soup)
+        local lenient = engine.decode(text, false)
+        local strict, why = engine.decode(text, true)
+        if why ~= "the same name twice in one object" then
+          assert.equal(exactly(strict), exactly(lenient), text)
+        end
+      end
+    end)
+
+    it("takes the last of two equal names for what it is, not for what the first was", function()
+      for text, expected in pairs {
+        ['{"a":[1],"a":{"b":"c"}}'] = '{"a":{"b":"c"}}',
+        ['{"a":[[1],[[2]]],"a":{"b":[3]}}'] = '{"a":{"b":[3]}}',
+        ['{"a":{"b":{"c":[4]}},"a":[{"b":5}]}'] = '{"a":[{"b":5}]}',
+        ['{"a":[],"a":{"b":6}}'] = '{"a":{"b":6}}',
+        ['{"a":{"b":7},"a":[]}'] = '{"a":[]}',
+        ['{"a":{"b":8},"a":9,"c":10}'] = '{"a":9,"c":10}',
+        ['{"a":11,"a":"12"}'] = '{"a":"12"}',
+      } do
+        assert.equal(exactly(engine.decode(expected, true)), exactly(engine.decode(text, false)), text)
+      end
+    end)
+
+    it("finds a number that is too large for any Lua", function()
+      for _, text in ipairs { '{"a":[{"b":1e400}]}', "[1, -1e400]", "1e400" } do
+        local value, why = engine.decode(text, false)
+        assert.is_nil(value)
+        assert.matches("number", why)
+      end
     end)
 
     it("skips a byte order mark", function()

@@ -241,7 +241,7 @@ describe("oauth_url", function()
       { { element = "hubspot", x = { [0] = "b" } }, "x is a list from 1 on; 0 is no place in it" },
       { { element = "hubspot", scope = { a = "b" } }, "scope is a list and has no place for the key a" },
       { { element = "hubspot", scopes = { [2] = "b" } }, "scopes has a hole: item 1 of 2 is nil" },
-      { { element = "hubspot", post = "yes" }, "post has to be a boolean or nil, not a string" },
+      { { element = "hubspot", post = "yes" }, "post has to be a boolean, not a string" },
       { { element = 1.5 }, "element has to be a whole number" },
       { { element = ("x"):rep(2000) }, "element has 2000 characters; none is that long" },
       { { element = { id = 0 / 0 } }, "element has to be a whole number" },

@@ -312,11 +312,11 @@ local function complete(state, call, options, level)
 end
 
 -- What the platform shows in place of a secret; sent back, it might become the secret.
-local MASK = '"********"'
+local MASK = "********"
 
 local function find_mask(value, path)
   if type(value) ~= "table" then
-    return '"' .. tostring(value) .. '"' == MASK and path or nil
+    return value == MASK and path or nil
   end
   for name, inner in pairs(value) do
     local step = type(name) == "number" and ("[%d]"):format(name) or (path ~= "" and "." or "") .. name
@@ -348,7 +348,8 @@ local function encode(call)
 end
 
 --- The door itself, for the modules that add methods to a client.
--- call: method, path, and where there are any query (flat list of names and values),
+-- call: method, path, and where there are any query (flat list of names and values) and
+-- query_text (when it is encoded already),
 -- json (and body, when it is encoded already), compressed = false for a short answer,
 -- timeout (when neither options nor client name one), letters and element (the secrets
 -- to send), empty = true where 404 "No ... found" is an empty list, wants where only a
@@ -362,7 +363,7 @@ end
 function M.send(self, call, options, level)
   local state = inside[self]
   complete(state, call, options, level + 1)
-  if call.query then
+  if call.query and not call.query_text then
     local problem
     call.query_text, problem = core.url.query(call.query, #call.query)
     if problem then
@@ -398,6 +399,7 @@ local function as_asked(method, path, options, level)
     path = path,
     query = options.query ~= nil and flat_query(options.query, level + 1) or nil,
     json = options.json,
+    letters = nil, lines = nil, timeout = nil, retries = nil, compressed = nil, -- room for what send() adds
   }
 end
 

@@ -73,14 +73,16 @@ end
 local function check_types(params, wire, level)
   for name, value in pairs(params) do
     local types = TYPES[RENAMES[name] or name]
-    if types and value ~= json.null then
+    if types and type(value) ~= types and value ~= json.null then
       check.type(value, types, name, level + 1)
     end
   end
   if type(wire.tags) == "table" then
     check.list(wire.tags, "tags", level + 1)
     for i, tag in ipairs(wire.tags) do
-      check.type(tag, "string", ("tags[%d]"):format(i), level + 1)
+      if type(tag) ~= "string" then
+        check.type(tag, "string", ("tags[%d]"):format(i), level + 1)
+      end
     end
   end
   if type(wire.element) == "number" then
@@ -92,6 +94,7 @@ end
 local function post(self, body, text, options, level)
   local call = {
     method = "POST", path = "/instances", json = body, body = text, timeout = TIMEOUT, wants = "an instance",
+    letters = nil, lines = nil, retries = nil, compressed = nil, -- room for what send() adds
   }
   local instance, info = client.send(self, call, options, level + 1)
   return instance, info

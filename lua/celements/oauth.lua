@@ -65,32 +65,45 @@ local function scope_text(scope, what, level)
   return (scope:gsub("%%20", " "):gsub("+", " "))
 end
 
-local function add(flat, name, value, what, level)
+local function add(flat, name, value, params, level)
   if name == "scope" then
-    value = scope_text(value, what, level + 1)
+    value = scope_text(value, spelled(params, name), level + 1)
   end
-  params_of.add_pairs(flat, name, value, what, level + 1)
+  if type(value) == "string" then
+    local n = #flat
+    flat[n + 1], flat[n + 2] = name, value
+  else
+    params_of.add_pairs(flat, name, value, spelled(params, name), level + 1)
+  end
 end
 
--- The parameters as a flat list of names and values, in the order of the wire.
-local function flat_list(wire, params, level)
-  local flat, others = {}, nil
-  for i = 1, #FIRST do
-    local name = FIRST[i]
-    if wire[name] ~= nil then
-      add(flat, name, wire[name], spelled(params, name), level + 1)
-    end
-  end
+-- Names that are sent behind the first ones.
+local function other_names(wire)
+  local names = {}
   for name in pairs(wire) do
     if not IS_FIRST[name] and not NOT_SENT[name] then
-      others = others or {}
-      others[#others + 1] = name
+      names[#names + 1] = name
     end
   end
-  if others then
-    table.sort(others)
-    for _, name in ipairs(others) do
-      add(flat, name, wire[name], spelled(params, name), level + 1)
+  table.sort(names)
+  return names
+end
+
+-- The parameters as a flat list of names and values, in the order of the wire; left is
+-- how many of them are sent.
+local function flat_list(wire, left, params, level)
+  local flat = { nil, nil, nil, nil, nil, nil, nil, nil } -- room for the usual four
+  for i = 1, #FIRST do
+    local name = FIRST[i]
+    local value = wire[name]
+    if value ~= nil then
+      add(flat, name, value, params, level + 1)
+      left = left - 1
+    end
+  end
+  if left > 0 then
+    for _, name in ipairs(other_names(wire)) do
+      add(flat, name, wire[name], params, level + 1)
     end
   end
   return flat
@@ -142,38 +155,43 @@ local function element_of(value, level)
   return value
 end
 
--- What is missing, still a template or cannot be meant; nil when all is well.  The
--- encoded text tells at one look whether there is anything to look for; there is none of
--- what is too long for a URL.
-local function problem_of(element, flat, text, params)
-  local placeholders = {}
-  if not element or not text or text:find("%3C", 1, true) or tostring(element):find("<", 1, true) then
-    placeholders = params_of.placeholders(params)
+-- What is missing or still a template; nil when all is well.  The encoded text tells at
+-- one look whether there is anything to look for; there is none of what is too long for a
+-- URL.
+local function lacks(element, text, params)
+  if element and text and not text:find("%3C", 1, true) and not tostring(element):find("<", 1, true) then
+    return nil -- the usual case
   end
-  return params_of.incomplete(element and {} or { "element" }, placeholders)
-    or (not text or text:find("%%[0189A-F]")) and tidy(flat, params) -- a control character or one beyond ASCII
-    or nil
+  return params_of.incomplete(element and {} or { "element" }, params_of.placeholders(params))
 end
 
 local function call(self, params, options, resource, level)
-  local wire = params_of.wire(params, RENAMES, level + 1)
+  local wire, count = params_of.wire(params, RENAMES, level + 1)
   client.check_options(options, level + 1)
-  check.type(wire.post, "boolean or nil", "post", level + 1)
+  if wire.post ~= nil then
+    check.type(wire.post, "boolean", "post", level + 1)
+    count = count - 1
+  end
   local element = element_of(wire.element, level + 1)
-  local flat = flat_list(wire, params, level + 1)
+  local flat = flat_list(wire, wire.element ~= nil and count - 1 or count, params, level + 1)
   local text = core.url.query(flat, #flat)
-  local err = problem_of(element, flat, text, params)
+  local err = lacks(element, text, params)
+  if not err and (not text or text:find("%%[0189A-F]")) then -- a control character or one beyond ASCII
+    err = tidy(flat, params)
+    text = nil -- of before
+  end
   if err then
     return nil, err
   end
   local request = {
     method = "GET",
     path = core.url.path("elements", element, "oauth", resource),
-    query = flat,
+    query = flat, query_text = text,
     compressed = false, -- the answer is two lines
+    letters = nil, lines = nil, timeout = nil, deadline = nil, retries = nil, -- room for what send() adds
   }
   if wire.post then
-    request.method, request.query, request.json = "POST", nil, json_body(flat)
+    request.method, request.query, request.query_text, request.json = "POST", nil, nil, json_body(flat)
   end
   local result, info = client.send(self, request, options, level + 1)
   return result, info

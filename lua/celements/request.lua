@@ -180,7 +180,10 @@ function M.perform(state, call)
     return nil, require("celements.failure").not_sent(call, "config", problem)
   end
   local started = clock()
-  local deadline = math.min(started + call.timeout, call.deadline or math.huge)
+  local deadline = started + call.timeout
+  if call.deadline and call.deadline < deadline then
+    deadline = call.deadline
+  end
   if started >= deadline then
     return nil, require("celements.failure").not_sent(call, "timeout", "no time was left for this call")
   end
