@@ -7,15 +7,22 @@ local M = {}
 local unpack = table.unpack or unpack
 
 -- Wide enough to read on a phone, in the colours that the user's system likes.
-local STYLE = ":root{color-scheme:light dark}"
-  .. "body{font:1.0625rem/1.6 system-ui,sans-serif;margin:0;padding:2rem 1.25rem}"
+local STYLE = ":root{color-scheme:light dark;--text:#1b2430;--quiet:#55606e;--ground:#fff;--button:#0b5cad;--on:#fff;"
+  .. "--focus:#b45309}"
+  .. "@media(prefers-color-scheme:dark){:root{--text:#e8ecf1;--quiet:#a9b4c2;--ground:#14181e;--button:#8ec5ff;--on:#0b2239;"
+  .. "--focus:#fbbf24}}"
+  .. "body{margin:0;padding:2rem 1rem;background:var(--ground);color:var(--text);font:1.0625rem/1.6 system-ui,sans-serif}"
   .. "main{max-width:34rem;margin:8vh auto 0}"
   .. "h1{font-size:1.6rem;line-height:1.25;margin:0 0 1rem}"
-  .. "p{margin:0 0 1rem;overflow-wrap:break-word}"
-  .. "a{display:inline-block;padding:.5rem 0;min-height:1.6rem}"
+  .. "p{margin:0 0 1.25rem;overflow-wrap:anywhere}"
+  .. "small{color:var(--quiet)}"
+  .. "a{display:inline-block;min-height:2.75rem;box-sizing:border-box;padding:.55rem 1.25rem;border-radius:.375rem;"
+  .. "background:var(--button);color:var(--on);font-weight:600;text-decoration:none}"
+  .. "a:hover{text-decoration:underline}"
+  .. ":focus-visible{outline:3px solid var(--focus);outline-offset:2px}"
 
 -- The style's hash lets it in where everything else is kept out.
-local POLICY = "default-src 'none'; style-src 'sha256-rmPwKyYx5TG6ljFIaU+m2r1L90b9exwXGXeYFpLYy+o='; "
+local POLICY = "default-src 'none'; style-src 'sha256-aekGJkpSUn237I1EV/mC3iZell5cdJbI7BtpVpXOcCE='; "
   .. "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 local PAGE = [[
