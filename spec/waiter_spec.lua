@@ -181,6 +181,33 @@ describe("the waiter for cqueues", function()
     assert.is_nil((client:defer(function() end)))
   end)
 
+  it("gives an answer, once, to a call whose controller rested for longer than it waits for anybody", function()
+    local platform = assert(celements.sandbox.start())
+    local events = {}
+    local client = celements.new {
+      base_url = platform.url, user_secret = platform.user_secret, org_secret = platform.org_secret, waiter = "cqueues",
+      on_response = function(event) events[#events + 1] = event.path .. " " .. event.status end,
+    }
+    local resting, other, keys, err = cqueues.new(), cqueues.new(), nil, nil
+    resting:wrap(function()
+      keys = assert(client:request("GET", "/elements/keys"))
+      err = select(2, client:request("GET", "/no-such-thing"))
+    end)
+    other:wrap(function()
+      client:request("GET", "/elements/hubspot", { headers = { ["Sandbox-Fault"] = "late=2" }, timeout = 5 })
+    end)
+    assert(resting:step(0))
+    assert(other:loop(10))
+    assert(resting:loop(10))
+    platform.stop()
+    assert.equal("hubspot", keys and keys[1])
+    assert.equal("not_found", err.kind)
+    table.sort(events)
+    assert.same({ "/elements/hubspot 200", "/elements/keys 200", "/no-such-thing 404" }, events)
+    local stats = client:stats()
+    assert.same({ 3, 3, 1 }, { stats.calls, stats.attempts, stats.failed })
+  end)
+
   it("takes over when the controller with the pump is dropped in the middle", function()
     local platform = assert(celements.sandbox.start())
     local client = celements.new {

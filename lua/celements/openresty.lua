@@ -38,6 +38,7 @@ local DICT = "celements"
 local JOB_SECONDS = 600    -- longer than anything that a job does
 local START_SECONDS = 2    -- a timer that has not begun by then was dropped
 local SLICE = 0.5          -- seconds
+local STEP = 0.005
 
 function methods_mt.__tostring()
   return "celements.OpenrestyFlow"
@@ -95,10 +96,11 @@ local function run(job)
   return state.result
 end
 
--- Calls f every so many seconds beside what goes on, until it is stopped.
+-- Calls f every so many seconds beside what goes on, until it is stopped.  Stopping waits for
+-- an f that runs: nothing comes after it.
 local function every(seconds, f)
   local ngx = package.loaded.ngx
-  local stopped = false
+  local stopped, running = false, false
   ngx.thread.spawn(function()
     local left = seconds
     while not stopped do
@@ -106,13 +108,17 @@ local function every(seconds, f)
       ngx.sleep(slice)
       left = left - slice
       if left <= 0 and not stopped then
+        running = true
         pcall(f)
-        left = seconds
+        running, left = false, seconds
       end
     end
   end)
   return function()
     stopped = true
+    while running do
+      ngx.sleep(STEP)
+    end
   end
 end
 

@@ -115,9 +115,12 @@ end
 -- For when whoever asked is gone: nginx has ended the request, its client having left, or
 -- the program its thread.  What was sent goes on to its end (pitfall 44), and the hook is
 -- told.  Made here, since variables of a thread that was killed are no longer there.
+-- A thread that was only held up for long finds here what it waited for.
 local function end_alone(state, call, number)
-  return function(transfer)
+  local alone = {}
+  function alone.late(transfer)
     local answer, failed = result_of(transfer)
+    alone.ended, alone.answer, alone.failed = true, answer, failed
     local _, err = judge(state, call, answer, failed)
     count_attempt(state.stats, answer)
     if err then
@@ -127,9 +130,10 @@ local function end_alone(state, call, number)
       tell(state, call, number, answer, failed, err)
     end
   end
+  return alone
 end
 
--- One attempt: the answer, or what failed.
+-- One attempt: the answer, or what failed, and whether it has been counted and told already.
 local function attempt(state, call, waiter, ms, number)
   local engine, problem = wait.engine()
   if not engine then
@@ -141,9 +145,12 @@ local function attempt(state, call, waiter, ms, number)
   if not transfer then
     return nil, { kind = "config", message = problem, sent = false }
   end
+  local alone = waiter.may_be_left and end_alone(state, call, number) or {}
   local done
-  done, problem = waiter.wait(engine, transfer, waiter.may_be_left and end_alone(state, call, number))
-  if not done then
+  done, problem = waiter.wait(engine, transfer, alone.late)
+  if alone.ended then
+    return alone.answer, alone.failed, true
+  elseif not done then
     transfer:close()
     return nil, { kind = "network", message = problem, sent = true, phase = "wait" }
   end
@@ -191,10 +198,12 @@ function M.perform(state, call)
   state.stats.calls = state.stats.calls + 1
   while true do
     number = number + 1
-    local answer, failed = attempt(state, call, waiter, (deadline - clock()) * 1000, number)
-    count_attempt(state.stats, answer)
+    local answer, failed, told = attempt(state, call, waiter, (deadline - clock()) * 1000, number)
+    if not told then
+      count_attempt(state.stats, answer)
+    end
     local result, err = judge(state, call, answer, failed)
-    if state.on_response then
+    if state.on_response and not told then
       hook_error = tell(state, call, number, answer, failed, err) or hook_error
     end
     if result ~= nil then
@@ -209,7 +218,9 @@ function M.perform(state, call)
     end
     if not delay or clock() + delay >= deadline then
       err.hook_error = hook_error
-      count_failure(state.stats, err)
+      if not told then
+        count_failure(state.stats, err)
+      end
       local values = require("celements.redact").values(state.secrets, call)
       return nil, require("celements.failure").finish(err, call, number, state.place, values)
     end

@@ -8,6 +8,7 @@ local celements = require "celements"
 local connected = require "spec.support.connected"
 local json = require "celements.json"
 local process = require "celements.process"
+local socket = require "socket"
 
 local KEY = "canary-key-of-the-specs, which has 32 bytes and more"
 local API_SECRET = "canary-api-secret-2a7f"
@@ -69,6 +70,30 @@ new("slow", {
   on_connected = function(instance)
     ngx.sleep(1.8)
     append("connected.log", { id = instance.id })
+  end,
+})
+-- Its store takes its time to renew a claim.
+local kept = require("celements.store").memory { dict = "celements", key = "]] .. KEY .. [[" }
+local slow_store, renewed = {}, {}
+for _, method in ipairs { "put", "get", "delete", "list", "claim", "release" } do
+  slow_store[method] = function(_, key, ttl, owner)
+    if method == "claim" then
+      if renewed[owner] then
+        ngx.sleep(0.5)
+      end
+      renewed[owner] = true
+    end
+    return kept[method](kept, key, ttl, owner)
+  end
+end
+new("renewing", {
+  lease = 3, store = slow_store,
+  on_connected = function()
+    if not io.open "${dir}/raised" then
+      append("raised", true)
+      ngx.sleep(1.2)
+      error "not now"
+    end
   end,
 })
 new("envless", { client = celements.new { base_url = settings.base_url } })
@@ -431,6 +456,17 @@ describe("a flow in nginx", function()
       assert.equal("/connected", assert(pending[i].answer()).headers.location)
     end
     assert.equal(1, #records "connected.log")
+    assert.equal(1, creations())
+  end)
+
+  it("gives its claim back for good, also when that was just being renewed", function()
+    local browser = app:browser "user=renewing"
+    local back = consent(connect(browser, "renewing"))
+    assert.equal(500, browser:get(back).status)
+    process.sleep(0.6)
+    local began = socket.gettime()
+    assert.equal("/connected", browser:get(back).headers.location)
+    assert.is_true(socket.gettime() - began < 1)
     assert.equal(1, creations())
   end)
 

@@ -25,7 +25,8 @@ local SHARE_OF_CALL, SHARE_OF_SILENCE = 0.01, 0.125
 local INERTIA = 8 -- how many calls change what is typical
 
 -- When is nobody going to fetch an answer?  Its waiter was woken; a busy process may need
--- a while to get there, and so may a pump that did not turn meanwhile.
+-- a while to get there, and so may a pump that did not turn meanwhile.  One that comes even
+-- later, its controller having rested, finds it handed to late() already.
 local LOST_SECONDS, LOST_TURNS = 1, 20
 
 ---@param loop table
@@ -211,7 +212,7 @@ function M.new(loop)
     local fine, problem
     repeat
       fine, problem = basket:wait(engine, SLICE)
-    until not fine or transfer:done()
+    until not fine or #basket.ready > 0 -- late() may have closed it
     typical = typical + (now() - began - typical) / INERTIA
     return fine, problem
   end
