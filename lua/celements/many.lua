@@ -24,17 +24,17 @@ local clock = core.engine.clock
 -- What a coroutine of ours says when it would have to wait.
 local FOR_TRANSFER, FOR_TIME = "transfer", "time"
 
-local task_waiter = { name = "task" }
+local task_waiter = { name = "task", may_be_left = true }
 
 function task_waiter.check()
   return true
 end
 
-function task_waiter.wait(_, transfer)
+function task_waiter.wait(_, transfer, late)
   if transfer:done() then
     return true
   end
-  return coroutine.yield(FOR_TRANSFER, transfer)
+  return coroutine.yield(FOR_TRANSFER, transfer, late)
 end
 
 function task_waiter.sleep(seconds)
@@ -48,6 +48,7 @@ scheduler.__index = scheduler
 local function new_scheduler(next_item, count, f, concurrency, on_done)
   return setmetatable({
     waiting = {}, -- transfer -> the task that waits for it
+    lates = {}, -- transfer -> what gets it when the whole run is gone
     next_item = next_item,
     count = count, -- of a list
     f = f,
@@ -119,20 +120,20 @@ end
 
 -- Runs a task until it waits, and says for what, or ends.
 function scheduler:step(task, ...)
-  local fine, what, on = coroutine.resume(task.routine, ...)
+  local fine, what, on, late = coroutine.resume(task.routine, ...)
   if coroutine.status(task.routine) == "dead" then
     self:finish(task, fine, what, on)
   elseif what == FOR_TRANSFER or what == FOR_TIME then
-    return what, on
+    return what, on, late
   else
     self:finish(task, false, "the function yielded; only calls of celements may wait inside map()")
   end
 end
 
 function scheduler:resume(task, ...)
-  local what, on = self:step(task, ...)
+  local what, on, late = self:step(task, ...)
   if what == FOR_TRANSFER then
-    self.waiting[on] = task
+    self.waiting[on], self.lates[on] = task, late
     self.basket:add(assert(wait.engine()), on)
   elseif what == FOR_TIME then
     self.sleeping[task] = on
@@ -186,13 +187,20 @@ end
 function scheduler:dispatch()
   for _, transfer in ipairs(self.basket:take()) do
     local task = self.waiting[transfer]
-    self.waiting[transfer] = nil
+    self.waiting[transfer], self.lates[transfer] = nil, nil
     self:resume(task, true)
   end
 end
 
+-- Nginx can end the thread of the run, whose variables are then gone: this is not one of them.
+local function end_each_alone(lates)
+  return function(transfer)
+    lates[transfer](transfer)
+  end
+end
+
 function scheduler:run(waiter)
-  self.basket = waiter.basket()
+  self.basket = waiter.basket(end_each_alone(self.lates))
   self:start()
   while self.running > 0 or not self.exhausted do
     assert(self.basket:wait(assert(wait.engine()), self:patience()))
@@ -259,12 +267,12 @@ function scheduler:run_in_turn()
       coroutine.yield(FOR_TIME, self.paused_until)
     end
     local task = self:new_task(self.next_item())
-    local what, on
+    local what, on, late
     if task then
-      what, on = self:step(task, task.item, task.index)
+      what, on, late = self:step(task, task.item, task.index)
     end
     while what do
-      what, on = self:step(task, coroutine.yield(what, on))
+      what, on, late = self:step(task, coroutine.yield(what, on, late))
     end
   end
 end

@@ -59,7 +59,7 @@ local function nothing() end
 -- A job that two may come to do, and what came of it.  Made by a function that has returned
 -- before anybody waits: when nginx kills the thread of a request, that thread's local
 -- variables are no longer there for a function that uses them, but other requests' are.
-local function shared(job)
+local function job_of_two(job)
   local semaphore = require "ngx.semaphore"
   local state = { ended = assert(semaphore.new(0)), begun = false, fine = nil, result = nil }
 
@@ -80,7 +80,7 @@ end
 -- not end it either.
 local function run(job)
   local ngx = package.loaded.ngx
-  local state = shared(job)
+  local state = job_of_two(job)
   ngx.on_abort(nothing) -- for who has lua_check_client_abort on
   if ngx.timer.at(0, state.work) then
     state.ended:wait(START_SECONDS)

@@ -7,7 +7,7 @@
 --                                 code that waits can be ended from outside (may_be_left),
 --                                 late(transfer) gets what then comes
 --   sleep(seconds)
---   basket()                      to wait for several: add(engine, transfer),
+--   basket(late)                  to wait for several: add(engine, transfer),
 --                                 wait(engine, seconds), take() -> list of those that are done
 --   defer(f, on_error)            runs f where waiting is possible, soon
 --   report(text)                  tells what went wrong where nobody is to be told

@@ -253,6 +253,29 @@ describe("in nginx, when who waits is gone,", function()
           ngx.sleep(0.1)
           assert(ngx.thread.kill(thread))
           ngx.print "killed" ]])
+        .. location("killed_many", [[
+          local thread = ngx.thread.spawn(function()
+            app.client:map({ 1, 2, 3 }, function(n)
+              local made = app.create(ngx.var.arg_name .. n, app.late(0.3 * n))
+              return made
+            end)
+          end)
+          ngx.sleep(0.1)
+          assert(ngx.thread.kill(thread))
+          ngx.print "killed" ]])
+        .. location("busy_many", [[
+          local outcomes = app.client:map({ 1, 2, 3 }, function(n)
+            local keys, info = app.client:request("GET", "/elements/keys", app.late(0.1 * n))
+            if n == 1 then
+              ngx.sleep(2.5) -- which holds the others up
+            end
+            return keys, info
+          end, { concurrency = 3 })
+          for n = 1, 3 do
+            ngx.say(outcomes[n].result and outcomes[n].result[1] or tostring(outcomes[n].err))
+          end
+          ngx.say(#app.events)
+          app.events = {} ]])
         .. location("events", [[ ngx.sleep(0.2) ngx.print(table.concat(app.events, "\n")) app.events = {} ]])
         .. location("call", [[ ngx.print(app.client:request("GET", "/elements/keys")[1]) ]]),
     })
@@ -281,6 +304,24 @@ describe("in nginx, when who waits is gone,", function()
     assert.equal("killed", app:browser():get("/killed?name=killed").body)
     assert.is_true(event_comes "POST /instances 200")
     assert.equal(1, created(platform, "killed"))
+  end)
+
+  it("the thread of many calls being killed, each of them goes on and is told", function()
+    app:browser():get "/events"
+    assert.equal("killed", app:browser():get("/killed_many?name=many").body)
+    local told = 0
+    assert.is_true(application.wait_for(function()
+      told = told + select(2, app:browser():get("/events").body:gsub("POST /instances 200", ""))
+      return told == 3
+    end, 10))
+    for n = 1, 3 do
+      assert.equal(1, created(platform, "many" .. n))
+    end
+  end)
+
+  it("calls of which one is busy with something else are not taken for gone, and each is told once", function()
+    app:browser():get "/events"
+    assert.equal("hubspot\nhubspot\nhubspot\n3\n", app:browser():get("/busy_many").body)
   end)
 
   it("the others get their answers", function()

@@ -55,9 +55,12 @@ function M.new(loop)
       basket.turns = basket.turns + 1
       if basket.turns > LOST_TURNS and time - basket.since > LOST_SECONDS then
         unfetched[basket] = nil
-        local ran, raised = pcall(basket.late, basket.ready[1])
-        if not ran then
-          loop.report("celements: an answer that nobody fetched: " .. tostring(raised))
+        for i = basket.given + 1, #basket.ready do
+          basket.given = i
+          local ran, raised = pcall(basket.late, basket.ready[i])
+          if not ran then
+            loop.report("celements: an answer that nobody fetched: " .. tostring(raised))
+          end
         end
       end
     end
@@ -176,7 +179,7 @@ function M.new(loop)
   ---@return celements.Transfer[]
   function basket_methods:take()
     local ready = self.ready
-    self.ready = {}
+    self.ready, self.given = {}, 0
     return ready
   end
 
@@ -192,9 +195,10 @@ function M.new(loop)
   local basket_mt = { __index = basket_methods }
 
   --- A place for several transfers, to be waited for by one.
-  function waiter.basket()
+  ---@param late? fun(transfer: celements.Transfer)  gets each when nobody is there any more to take it
+  function waiter.basket(late)
     local basket = board.basket(signal)
-    basket.event = loop.event()
+    basket.event, basket.late, basket.given = loop.event(), late, 0
     return setmetatable(basket, basket_mt)
   end
 
@@ -205,8 +209,7 @@ function M.new(loop)
   ---@return true? done
   ---@return string? problem
   function waiter.wait(engine, transfer, late)
-    local basket = waiter.basket()
-    basket.late = late
+    local basket = waiter.basket(late)
     basket:add(engine, transfer)
     local began = now()
     local fine, problem
