@@ -133,6 +133,9 @@ local function end_alone(state, call, number)
   return alone
 end
 
+-- Where nothing ends a thread from outside.
+local NEVER_ALONE = {}
+
 -- One attempt: the answer, or what failed, and whether it has been counted and told already.
 local function attempt(state, call, waiter, ms, number)
   local engine, problem = wait.engine()
@@ -145,7 +148,7 @@ local function attempt(state, call, waiter, ms, number)
   if not transfer then
     return nil, { kind = "config", message = problem, sent = false }
   end
-  local alone = waiter.may_be_left and end_alone(state, call, number) or {}
+  local alone = waiter.may_be_left and end_alone(state, call, number) or NEVER_ALONE
   local done
   done, problem = waiter.wait(engine, transfer, alone.late)
   if alone.ended then

@@ -206,6 +206,30 @@ it("runs a map() inside a map()", function(ctx)
   end
 end)
 
+it("loses no answer of a map() whose hook takes its time", function(ctx)
+  if not ctx.blocks and _VERSION == "Lua 5.1" and not rawget(_G, "jit") then
+    return -- a hook cannot wait there
+  end
+  local heard = {}
+  local outcomes, summary = ctx.client:map({ 1, 2, 3, 4 }, function()
+    return ctx.client:request("GET", "/elements/keys", late(0.1))
+  end, {
+    concurrency = 4,
+    on_result = function(index)
+      heard[#heard + 1] = index
+      if #heard == 1 then
+        ctx.sleep(1.4)
+      end
+    end,
+  })
+  equal(0, summary.failed)
+  equal(4, #heard)
+  for i = 1, 4 do
+    equal("hubspot", outcomes[i].result[1])
+    equal(1, outcomes[i].info.attempts)
+  end
+end)
+
 it("runs what is deferred, soon", function(ctx)
   local answer
   assert(ctx.client:defer(function()
