@@ -264,7 +264,7 @@ function store:release(key, owner)
 end
 
 --- Let go of the connection and wipe the key.  A second close does nothing; anything else
---- raises from then on.
+--- raises from then on, and a list that was begun fails at its next page.
 function store:close()
   local state = private[self]
   if state.closed then
