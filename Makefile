@@ -88,14 +88,14 @@ deps-demo:
 # The second make starts after the packages are there, whatever -j says.
 demo: deps-demo   ## the whole provisioning flow against the sandbox
 	@$(MAKE) --no-print-directory -s all
-	@eval "$$($(MAKE) -s env)" && $(LUA) examples/demo.lua
+	@eval "$$($(MAKE) --no-print-directory -s env)" && $(LUA) examples/demo.lua
 
 deps-demo-openresty:
 	@.ci/install-packages $(DEPS_BUILD) $(DEPS_DEMO) $(DEPS_OPENRESTY)
 
 demo-openresty: deps-demo-openresty   ## nginx, to be clicked through: a customer's account is connected (PORT=8080)
 	@$(MAKE) --no-print-directory -s all LUA=luajit
-	@eval "$$($(MAKE) -s env LUA=luajit)" && exec examples/openresty/demo
+	@eval "$$($(MAKE) --no-print-directory -s env LUA=luajit)" && exec examples/openresty/demo
 
 # `make test LUA=luajit` runs the specs of that Lua only.
 test: deps   ## every test on every Lua

@@ -16,21 +16,28 @@ has_playwright() {
     cmp -s spec/browser/package-lock.json "$modules/package-lock.json" && [ -e "$modules/node_modules/playwright-core" ] &&
         return
     cp spec/browser/package.json spec/browser/package-lock.json "$modules" &&
-        (cd "$modules" && npm ci --no-audit --no-fund --loglevel=error) && return
+        (cd "$modules" && npm ci --no-audit --no-fund --loglevel=error --fetch-retries=1 --fetch-timeout=20000) && return
     rm -f "$modules/package-lock.json"
     echo "The npm registry has to be reachable once, for playwright-core."
     return 1
 }
 
-# start_demo NAME [SECONDS] -- runs a demo in the background and sets NAME_pid.  With job
-# control, or the shell would have it ignore Ctrl-C.
-start_demo() {
+# in_background NAME COMMAND... -- runs a demo and sets NAME_pid.  With job control, or the
+# shell would have it ignore Ctrl-C.
+in_background() {
+    name=$1
+    shift
     set -m
-    CONNECT_SECONDS=${2-} PORT=$(lua5.4 -e 'for _ = 1, 8 do io.write(math.random(20000, 31999), " ") end') \
-        examples/openresty/demo >"$modules/$1.log" 2>&1 &
-    eval "$1_pid=$!"
+    PORT=$(lua5.4 -e 'for _ = 1, 8 do io.write(math.random(20000, 31999), " ") end') "$@" >"$modules/$name.log" 2>&1 </dev/null &
+    eval "${name}_pid=$!"
     set +m
 }
+
+# start_demo NAME [SECONDS] -- how long a user has
+start_demo() { in_background "$1" env CONNECT_SECONDS="${2-}" examples/openresty/demo; }
+
+# A terminal that was opened for make alone; it is closed when `script` ends.
+start_in_terminal() { in_background "$1" script -qfc "make demo-openresty" /dev/null; }
 
 # address NAME -- where the demo says it is, as soon as it does
 address() {
@@ -62,7 +69,14 @@ ends() {
     return 1
 }
 
-no_directory_left() { ! ls -d "$TMPDIR"/tmp.* 2>/dev/null; }
+no_directory_left() {
+    for _ in $(seq 50); do
+        left=$(ls -d "$TMPDIR"/tmp.* 2>/dev/null) || return 0
+        sleep 0.1
+    done
+    echo "left behind: $left"
+    return 1
+}
 
 if ! check "playwright-core is there" has_playwright; then
     totals
@@ -71,8 +85,8 @@ fi
 eval "$(make -s env LUA=luajit)"
 TMPDIR=$(mktemp -d)
 export TMPDIR
-usual_pid= hasty_pid=
-trap 'kill $usual_pid $hasty_pid 2>/dev/null; rm -rf "$output" "$TMPDIR"' EXIT
+usual_pid= hasty_pid= killed_pid= terminal_pid=
+trap 'kill $usual_pid $hasty_pid $killed_pid $terminal_pid 2>/dev/null; rm -rf "$output" "$TMPDIR"' EXIT
 start_demo usual
 start_demo hasty 4
 check "the demo says where it is" address usual
@@ -87,6 +101,10 @@ else
     check "the browser's part comes to its end" false
 fi
 check "Ctrl-C ends the demo, and leaves nothing behind" ends usual INT
-check "a terminal that is closed ends it as well" ends hasty HUP
+check "a session that hangs up ends it as well" ends hasty HUP
+start_demo killed
+start_in_terminal terminal
+check "so does kill -9" ends killed KILL
+check "so does closing the terminal that make was started in" ends terminal KILL
 check "no directory is left" no_directory_left
 totals

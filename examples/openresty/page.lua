@@ -7,10 +7,11 @@ local M = {}
 local STYLE = [[
 :root { color-scheme: light dark; --line: #8888; --button: #0b4da2; --text: #fff }
 @media (prefers-color-scheme: dark) { :root { --button: #9cc7ff; --text: #06172e } }
-body { font: 1.0625rem/1.6 system-ui, sans-serif; margin: 0; padding: 1.5rem 1.25rem 3rem }
+body { font: 1.0625rem/1.6 system-ui, sans-serif; margin: 0; padding: 1.5rem 1rem 3rem }
 main { max-width: 40rem; margin: 0 auto }
 h1 { font-size: 1.75rem; line-height: 1.25; margin: 0 0 .5rem }
 h2 { font-size: 1.2rem; margin: 0 }
+h2 small { font-weight: normal }
 p { margin: .5rem 0 1rem }
 section { border: 1px solid var(--line); border-radius: .5rem; padding: 1rem 1.25rem; margin: 1.25rem 0 }
 ul { list-style: none; margin: .75rem 0 0; padding: 0 }
@@ -40,6 +41,12 @@ local PAGE = [[
 </html>
 ]]
 
+-- Named, so that who jumps from region to region or from heading to heading can tell them apart.
+local ACCOUNT = [[
+<section aria-labelledby="account-%s">
+<h2 id="account-%s">%s <small>instance %s</small></h2>
+]]
+
 local NONE = "<p>You have not connected an account yet.</p>\n"
 
 local ENTITIES = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&#39;" }
@@ -55,7 +62,8 @@ end
 
 -- One account: its contacts, or why they cannot be shown.
 local function section(account)
-  local parts = { ("<section>\n<h2>%s</h2>\n<p>Connected as instance %s.</p>\n"):format(html(account.name), html(account.id)) }
+  local id = html(account.id)
+  local parts = { ACCOUNT:format(id, id, html(account.name), id) }
   if account.problem then
     parts[#parts + 1] = ('<p role="alert">Its contacts cannot be shown now: %s</p>\n'):format(html(account.problem))
   elseif #account.contacts == 0 then

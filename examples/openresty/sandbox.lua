@@ -2,6 +2,8 @@
 -- standard input ends.
 -- sandbox.lua FILE  writes FILE, lines of NAME=value, when it can be asked
 
+require("celements.process").ignore "INT" -- Ctrl-C is for `demo` to handle
+
 local sandbox = assert(require("celements").sandbox.start())
 local file = assert(io.open(arg[1] .. ".new", "w"))
 file:write("CELEMENTS_BASE_URL=", sandbox.url, "\n")

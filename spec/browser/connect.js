@@ -19,8 +19,8 @@ const PHONE = { width: 375, height: 667 };
 let browser;
 
 // A person with cookies of their own, and the page they look at.
-async function person(viewport = DESKTOP) {
-  const context = await browser.newContext({ viewport });
+async function person(viewport = DESKTOP, colorScheme = "light") {
+  const context = await browser.newContext({ viewport, colorScheme });
   context.setDefaultTimeout(PATIENCE);
   return { context, page: await context.newPage() };
 }
@@ -58,8 +58,40 @@ async function noSideways(page) {
   assert.ok(content <= window, `the page is ${content} wide and the window ${window}`);
 }
 
-// What every page has to offer to those who do not see it.
+// Runs in the page: the texts whose contrast to what is behind them is less than 4.5 to 1.
+function paleTexts() {
+  const canvas = document.createElement("i");
+  canvas.style.background = "Canvas";
+  document.body.append(canvas);
+  const channels = (color) => color.match(/[\d.]+/g).map(Number);
+  const over = ([r, g, b, alpha = 1], below) => [r, g, b].map((c, i) => c * alpha + below[i] * (1 - alpha));
+  const base = channels(getComputedStyle(canvas).backgroundColor).slice(0, 3);
+  canvas.remove();
+  const luminance = (color) => {
+    const [r, g, b] = color.map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const chain = (element) => (element ? [...chain(element.parentElement), element] : []);
+  const pale = [];
+  for (const element of document.body.querySelectorAll("*")) {
+    const text = [...element.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.data).join("").trim();
+    if (text !== "") {
+      const elements = chain(element).map((each) => getComputedStyle(each));
+      const behind = elements.reduce((below, style) => over(channels(style.backgroundColor), below), base);
+      const opacity = elements.reduce((product, style) => product * Number(style.opacity), 1);
+      const [r, g, b, alpha = 1] = channels(elements[elements.length - 1].color);
+      const [low, high] = [luminance(over([r, g, b, alpha * opacity], behind)), luminance(behind)].sort((x, y) => x - y);
+      if ((high + 0.05) / (low + 0.05) < 4.5) {
+        pale.push(text);
+      }
+    }
+  }
+  return pale;
+}
+
+// What every page has to offer to those who do not see it, or not well.
 async function isAccessible(page) {
+  assert.deepEqual(await page.evaluate(paleTexts), [], "every text stands out from its background");
   assert.equal(await page.locator("html").getAttribute("lang"), "en");
   assert.notEqual(await page.title(), "");
   assert.equal(await page.locator("main").count(), 1);
@@ -184,6 +216,21 @@ const cases = {
     isClean(page);
   },
 
+  async "sits in the dark: every page can be read"() {
+    const { page } = await person(DESKTOP, "dark");
+    const isDark = () => page.evaluate(() => matchMedia("(prefers-color-scheme: dark)").matches);
+    await page.goto(url);
+    assert.ok(await isDark());
+    await picture(page, "11-dark-accounts");
+    await isAccessible(page);
+    await toProvider(page);
+    await picture(page, "12-dark-provider");
+    await isAccessible(page);
+    await page.getByRole("button", { name: "Deny" }).click();
+    await picture(page, "13-dark-denied");
+    await isAccessible(page);
+  },
+
   async "holds a phone: no page is wider than it, and what is to be touched is large enough"() {
     const { page } = await person(PHONE);
     await page.goto(url);
@@ -200,6 +247,7 @@ const cases = {
     await page.getByRole("button", { name: "Deny" }).click();
     await noSideways(page);
     await picture(page, "10-phone-denied");
+    assert.ok((await page.getByRole("link", { name: "Start again" }).boundingBox()).height >= 44);
   },
 };
 
