@@ -27,6 +27,7 @@ has_playwright() {
 in_background() {
     name=$1
     shift
+    : >"$modules/$name.log"   # now: what runs in the background may come to it later
     set -m
     PORT=$(lua5.4 -e 'for _ = 1, 8 do io.write(math.random(20000, 31999), " ") end') "$@" >"$modules/$name.log" 2>&1 </dev/null &
     eval "${name}_pid=$!"
@@ -56,7 +57,7 @@ in_group() { ps -e -o pgid= -o pid= -o stat= | awk -v group="$1" '$1 == group &&
 # ends NAME SIGNAL -- the signal ends a demo, and with it all that it had started
 ends() {
     pid=$1_pid
-    where=$(address "$1")
+    where=$(address "$1") || return 1
     kill -"$2" "${!pid}"
     for _ in $(seq 50); do
         left=$(in_group "${!pid}")
