@@ -1,7 +1,8 @@
---- Lets `assert(client:call())` show our errors on Lua 5.1 and 5.2.
--- There assert() takes a string as its message and nothing else: of an error value it
--- says "string expected, got table" and hides what happened.  It is the one global we
--- touch, only where it is needed, and only for error values of ours.
+--- Lets `assert(client:call())` show our errors on Lua 5.1 and 5.2, and in nginx.
+-- On the two, assert() takes a string as its message and nothing else: of an error value
+-- it says "string expected, got table" and hides what happened.  nginx's assert() carries
+-- the value, but nginx logs "unknown reason" for whatever ends a handler and is no string.
+-- It is the one global we touch, only where it is needed, and only for error values of ours.
 
 local errors = require "celements.error"
 
@@ -12,7 +13,12 @@ local function carries_tables()
   return errors.is(seen)
 end
 
-if not carries_tables() then
+local function in_nginx()
+  local ngx = rawget(_G, "ngx")
+  return type(ngx) == "table" and type(ngx.get_phase) == "function"
+end
+
+if in_nginx() or not carries_tables() then
   function _G.assert(...)
     local value, message = ...
     if value then
@@ -22,6 +28,9 @@ if not carries_tables() then
     end
     -- The stock one names its caller's line, which is not ours.
     local _, problem = pcall(stock, ...)
+    if type(problem) ~= "string" then
+      error(problem, 0)
+    end
     error((problem:gsub("^(bad argument #%d to )'%?'", "%1'assert'")), 2)
   end
 end

@@ -387,3 +387,36 @@ describe("in nginx without timers to spare", function()
     assert.is_true(took < 2, tostring(took))
   end)
 end)
+
+describe("assert, in nginx", function()
+  local platform, app
+
+  setup(function()
+    platform = assert(celements.sandbox.start())
+    app = start(platform, {
+      server = location("fails", "assert(app.client:element 'no-such-element')")
+        .. location("fine", "ngx.print(assert(app.client:element 'hubspot').key, select('#', assert(1, nil, 3)))")
+        .. location("others", "local _, raised = pcall(assert, nil, app) ngx.print(raised == app and 'as it was' or 'changed')"),
+    })
+  end)
+
+  teardown(function()
+    app:remove()
+    platform.stop()
+  end)
+
+  it("puts what went wrong into the error log", function()
+    assert.equal(500, app:browser():get("/fails").status)
+    local log = app:read "error.log"
+    assert.matches("runtime error: not_found: No element found with key no-such-element", log, 1, true)
+    assert.is_nil(log:find("unknown reason", 1, true))
+  end)
+
+  it("gives back all that it was given", function()
+    assert.equal("hubspot3", app:browser():get("/fine").body)
+  end)
+
+  it("leaves the error values of others as they are", function()
+    assert.equal("as it was", app:browser():get("/others").body)
+  end)
+end)
