@@ -20,6 +20,7 @@
 -- application's hooks.  It comes to its end also when the browser has left.
 
 local check = require "celements.check"
+local client_of = require "celements.client"
 local flow_of = require "celements.connect.flow"
 local options_reader = require "celements.connect.options"
 
@@ -281,12 +282,23 @@ local function default_store(keys)
   return require("celements.store").memory { dict = shared, key = keys }
 end
 
+-- Not an error: the rest of the site is better up than down.  But who starts nginx is the
+-- one who can do something, and the first user would be too late for them to hear of it.
+local function warn_of_secrets(client)
+  local lacking = client_of.lacks(client, "uo")
+  local ngx = package.loaded.ngx
+  if lacking and ngx and STARTS[ngx.get_phase()] then
+    ngx.log(ngx.WARN, "celements: nobody can connect an account, since the client lacks secrets: ", tostring(lacking))
+  end
+end
+
 --- Make a flow.  Sends nothing, so it can be made in init_by_lua_block.
 -- Raises for an option that cannot be used.
 ---@param options celements.OpenrestyOptions
 ---@return celements.OpenrestyFlow
 function M.new(options)
   local own = options_reader.read(options, 2)
+  warn_of_secrets(own.client)
   local seal = load_seal(2)
   local self = setmetatable({}, methods_mt)
   flows[self] = flow_of.new(own, {

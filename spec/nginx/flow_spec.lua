@@ -549,6 +549,11 @@ describe("a flow in nginx", function()
     assert.matches("`env CELEMENTS_ORG_SECRET;` and `env CELEMENTS_USER_SECRET;`", errors[1].hint, 1, true)
   end)
 
+  it("warns of missing secrets when nginx starts, before a user comes", function()
+    local line = app:read("error.log"):match("[^\n]*%[warn%][^\n]*nobody can connect an account[^\n]*")
+    assert.matches("missing: org_secret, user_secret; set CELEMENTS_ORG_SECRET and CELEMENTS_USER_SECRET", line, 1, true)
+  end)
+
   it("keeps a cookie that the application sets", function()
     local answer = app:browser("user=cookie"):get("/cookie")
     assert.equal(2, #answer.cookies)
