@@ -81,7 +81,7 @@ static void add_key(lua_State *L, struct box *box)
 
     luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, 1, "a key in the list is not a string");
     secret = lua_tolstring(L, -1, &n);
-    luaL_argcheck(L, n >= CE_SEAL_SECRET_MIN, 1, "a key has to have at least 32 bytes");
+    luaL_argcheck(L, n >= CE_SEAL_SECRET_MIN, 1, "a key has to have at least 32 bytes, such as `openssl rand -base64 32` prints");
     if (ce_seal_key(&box->keys[box->count], secret, n) != CE_OK)
         luaL_error(L, "celements.seal: no key can be made");
     box->count++;

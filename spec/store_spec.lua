@@ -192,7 +192,7 @@ describe("a store in memory", function()
   end)
 
   it("of nginx is not to be had elsewhere", function()
-    assert.matches("no lua_shared_dict tokens", raises(function()
+    assert.matches("no lua_shared_dict tokens; only nginx has such, elsewhere leave dict out", raises(function()
       local _ = stores.memory { dict = "tokens" }
     end), 1, true)
   end)
@@ -610,6 +610,22 @@ describe("a store", function()
       { page = "" }, { pagesize = 1 }, 12 } do
       raises(function() local _ = store:list("a", options) end)
     end
+  end)
+
+  it("says how a key of enough bytes is made", function()
+    assert.matches("at least 32 bytes, such as `openssl rand -base64 32` prints", raises(function()
+      local _ = stores.sql { key = "short", path = "x" }
+    end), 1, true)
+  end)
+
+  it("does not send to a package that this Lua finds nothing in", function()
+    local unreachable = stores.redis { key = KEY, port = 1 }
+    local path, loaded = package.path, package.loaded.redis
+    package.path, package.loaded.redis = "", nil
+    local _, err = unreachable:get "a"
+    package.path, package.loaded.redis = path, loaded
+    local which = _VERSION == "Lua 5.4" and "(Debian's lua-redis is for Lua 5.1 to 5.3)" or "(Debian: lua-redis)"
+    assert.matches("there is no redis-lua " .. which, err.message, 1, true)
   end)
 
   it("blames who makes it out of what it cannot be made of, and quotes no secret", function()

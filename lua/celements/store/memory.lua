@@ -210,8 +210,8 @@ function M.new(options, level)
   local ngx = rawget(_G, "ngx")
   local dict = type(ngx) == "table" and ngx.shared and ngx.shared[options.dict]
   if not dict then
-    error(("dict: there is no lua_shared_dict %s; nginx's configuration makes one, in its http block"):format(options.dict),
-      level + 1)
+    error(("dict: there is no lua_shared_dict %s; %s"):format(options.dict, type(ngx) == "table"
+      and "nginx's configuration makes one, in its http block" or "only nginx has such, elsewhere leave dict out"), level + 1)
   end
   return of_dict(options.dict, dict)
 end

@@ -202,6 +202,10 @@ local function open_luasocket(redis, options, timeout)
   end, true
 end
 
+-- Debian's package has it for no Lua after 5.3: installing that would change nothing there.
+local NO_REDIS_LUA = _VERSION == "Lua 5.4" and "there is no redis-lua (Debian's lua-redis is for Lua 5.1 to 5.3)"
+  or "there is no redis-lua (Debian: lua-redis)"
+
 local function open(options, timeout)
   local ngx = nginx()
   if ngx then
@@ -212,7 +216,7 @@ local function open(options, timeout)
   end
   local has_redis, redis = pcall(require, "redis")
   if not has_redis then
-    return no_driver(ngx and "there is neither resty.redis nor redis-lua" or "there is no redis-lua (Debian: lua-redis)")
+    return no_driver(ngx and "there is neither resty.redis nor redis-lua" or NO_REDIS_LUA)
   elseif ngx then
     return open_cosocket(redis, ngx, options, timeout)
   elseif not pcall(require, "socket") then
