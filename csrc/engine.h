@@ -13,9 +13,9 @@ struct ce_transfer;
 /* What all calls of a client have in common.  Lent to ce_transfer_start(), which
  * copies what outlives it. */
 struct ce_settings {
-    uint64_t id;                    /* differs for settings that differ, base URL
-                                       included; a handle that had the same id last
-                                       keeps its options */
+    uint64_t id;                    /* differs for settings that differ; a handle
+                                       that had the same id last keeps its options */
+    struct ce_buf base_url;         /* scheme, host and path prefix, no slash at the end */
     struct ce_buf user;             /* secrets, free of control characters */
     struct ce_buf organization;
     struct ce_buf user_agent;       /* len 0: none is sent */
@@ -34,7 +34,10 @@ enum { CE_SEND_USER = 1, CE_SEND_ORGANIZATION = 2, CE_SEND_ELEMENT = 4 };
 /* One call.  Borrowed for the length of ce_transfer_start(). */
 struct ce_call {
     const char *method;             /* upper case */
-    const char *url;
+    const char *path;               /* below the base URL, encoded */
+    size_t path_len;
+    const char *query;              /* encoded, without "?" */
+    size_t query_len;               /* 0: none */
     const void *body;               /* NULL: none */
     size_t body_len;
     int secrets;                    /* CE_SEND_ bits */

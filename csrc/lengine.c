@@ -21,12 +21,6 @@
 
 #define LINES_MAX 48   /* header lines that a caller may add */
 
-struct lsettings {
-    struct ce_settings s;
-    struct ce_buf base_url;   /* scheme, host and path prefix, no slash at the end */
-    struct ce_buf url;        /* of the call being started */
-};
-
 struct lengine {
     struct ce_engine *engine;       /* NULL: closed */
 };
@@ -45,22 +39,21 @@ static void need(lua_State *L, int rc)
 
 /* ---- Settings ------------------------------------------------------------- */
 
-static struct lsettings *check_settings(lua_State *L, int index)
+static struct ce_settings *check_settings(lua_State *L, int index)
 {
     return luaL_checkudata(L, index, SETTINGS);
 }
 
 static int settings_gc(lua_State *L)
 {
-    struct lsettings *ls = check_settings(L, 1);
+    struct ce_settings *s = check_settings(L, 1);
 
-    ce_buf_wipe(&ls->s.user);
-    ce_buf_wipe(&ls->s.organization);
-    ce_buf_wipe(&ls->s.user_agent);
-    ce_buf_wipe(&ls->s.ca_file);
-    ce_buf_wipe(&ls->s.proxy);
-    ce_buf_wipe(&ls->base_url);
-    ce_buf_wipe(&ls->url);
+    ce_buf_wipe(&s->user);
+    ce_buf_wipe(&s->organization);
+    ce_buf_wipe(&s->user_agent);
+    ce_buf_wipe(&s->ca_file);
+    ce_buf_wipe(&s->proxy);
+    ce_buf_wipe(&s->base_url);
     return 0;
 }
 
@@ -126,30 +119,29 @@ static long milliseconds(double ms)
  * other Settings of this Lua state has.  The caller has checked the values. */
 static int settings_new(lua_State *L)
 {
-    struct lsettings *ls;
+    struct ce_settings *s;
 
     luaL_checktype(L, 1, LUA_TTABLE);
-    ls = ce_newuserdata(L, sizeof(*ls));
-    memset(ls, 0, sizeof(*ls));
-    ce_buf_init(&ls->s.user, CE_HEADER_MAX);
-    ce_buf_init(&ls->s.organization, CE_HEADER_MAX);
-    ce_buf_init(&ls->s.user_agent, CE_HEADER_MAX);
-    ce_buf_init(&ls->s.ca_file, CE_URL_MAX);
-    ce_buf_init(&ls->s.proxy, CE_URL_MAX);
-    ce_buf_init(&ls->base_url, CE_URL_MAX);
-    ce_buf_init(&ls->url, CE_URL_MAX);
+    s = ce_newuserdata(L, sizeof(*s));
+    memset(s, 0, sizeof(*s));
+    ce_buf_init(&s->user, CE_HEADER_MAX);
+    ce_buf_init(&s->organization, CE_HEADER_MAX);
+    ce_buf_init(&s->user_agent, CE_HEADER_MAX);
+    ce_buf_init(&s->ca_file, CE_URL_MAX);
+    ce_buf_init(&s->proxy, CE_URL_MAX);
+    ce_buf_init(&s->base_url, CE_URL_MAX);
     ce_setclass(L, SETTINGS);
-    (void)text_field(L, "base_url", &ls->base_url);
-    secret_field(L, "user", &ls->s.user);
-    secret_field(L, "organization", &ls->s.organization);
-    (void)text_field(L, "user_agent", &ls->s.user_agent);
-    (void)text_field(L, "ca_file", &ls->s.ca_file);
-    ls->s.has_proxy = text_field(L, "proxy", &ls->s.proxy);
-    ls->s.http2 = flag_field(L, "http2");
-    ls->s.allow_http = flag_field(L, "allow_http");
-    ls->s.connect_timeout_ms = milliseconds(number_field(L, "connect_timeout") * 1000.0);
-    ls->s.max_body = (size_t)clamp(number_field(L, "max_body"), 0.0, CE_BODY_MAX);
-    ls->s.id = (uint64_t)number_field(L, "id");
+    (void)text_field(L, "base_url", &s->base_url);
+    secret_field(L, "user", &s->user);
+    secret_field(L, "organization", &s->organization);
+    (void)text_field(L, "user_agent", &s->user_agent);
+    (void)text_field(L, "ca_file", &s->ca_file);
+    s->has_proxy = text_field(L, "proxy", &s->proxy);
+    s->http2 = flag_field(L, "http2");
+    s->allow_http = flag_field(L, "allow_http");
+    s->connect_timeout_ms = milliseconds(number_field(L, "connect_timeout") * 1000.0);
+    s->max_body = (size_t)clamp(number_field(L, "max_body"), 0.0, CE_BODY_MAX);
+    s->id = (uint64_t)number_field(L, "id");
     return 1;
 }
 
@@ -211,23 +203,6 @@ static int engine_alive(lua_State *L)
     return 1;
 }
 
-/* base URL, path and "?" query into ls->url.  The path is part of a URL as it is:
- * Lua has let path_ok() look at it. */
-static int join_url(struct lsettings *ls, const char *path, size_t path_len, const char *query, size_t query_len)
-{
-    int rc;
-
-    ce_buf_clear(&ls->url);
-    rc = ce_buf_add(&ls->url, ls->base_url.data, ls->base_url.len);
-    if (rc == CE_OK)
-        rc = ce_buf_add(&ls->url, path, path_len);
-    if (rc == CE_OK && query_len != 0)
-        rc = ce_buf_add(&ls->url, "?", 1);
-    if (rc == CE_OK)
-        rc = ce_buf_add(&ls->url, query, query_len);
-    return rc;
-}
-
 /* The lines of the list at index into lines[]; they stay alive in the list. */
 static size_t header_lines(lua_State *L, int index, const char **lines)
 {
@@ -260,12 +235,8 @@ static size_t header_lines(lua_State *L, int index, const char **lines)
 static int engine_start(lua_State *L)
 {
     struct ce_engine *e = check_own_engine(L);
-    struct lsettings *ls = check_settings(L, 2);
+    struct ce_settings *s = check_settings(L, 2);
     const char *lines[LINES_MAX];
-    size_t path_len;
-    size_t query_len = 0;
-    const char *path = luaL_checklstring(L, 4, &path_len);
-    const char *query = luaL_optlstring(L, 5, "", &query_len);
     const char *secrets = luaL_checkstring(L, 7);
     struct ce_call call;
     struct ltransfer *lt;
@@ -273,6 +244,8 @@ static int engine_start(lua_State *L)
 
     memset(&call, 0, sizeof(call));
     call.method = luaL_checkstring(L, 3);
+    call.path = luaL_checklstring(L, 4, &call.path_len);
+    call.query = luaL_optlstring(L, 5, "", &call.query_len);
     call.body = luaL_optlstring(L, 6, NULL, &call.body_len);
     call.nheaders = header_lines(L, 8, lines);
     call.headers = lines;
@@ -289,16 +262,11 @@ static int engine_start(lua_State *L)
     lt = ce_newuserdata(L, sizeof(*lt));
     lt->transfer = NULL;
     ce_setclass(L, TRANSFER);
-    /* From here on Lua allocates nothing, so no finalizer can start another call with
-     * the same Settings and put its URL in the place of ours. */
-    need(L, join_url(ls, path, path_len, query, query_len));
-    call.url = ls->url.data;
-    rc = ce_transfer_start(e, &ls->s, &call, &lt->transfer);
-    ce_buf_clear(&ls->url);   /* the query may hold a provider's secret */
+    rc = ce_transfer_start(e, s, &call, &lt->transfer);
     if (rc == CE_OK)
         return 1;
     lua_pushnil(L);
-    lua_pushstring(L, rc == CE_ETOOBIG ? "the request has too many or too long headers, or too large a body"
+    lua_pushstring(L, rc == CE_ETOOBIG ? "the request has too many or too long headers, too long a URL or too large a body"
                       : rc == CE_ECURL ? "libcurl refuses the request's options"
                                        : "out of memory");
     return 2;

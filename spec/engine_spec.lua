@@ -24,6 +24,8 @@ describe("core.engine", function()
           return
         elseif what == "later" then
           conn:wait(tonumber(text))
+        elseif what == "target" then
+          text = request.target
         end
         conn:answer(200, ("%s %s %s"):format(request.method, text or "", request.body), {
           "X-Twice: one", "X-Twice:two ", "X-Empty:", "X-MiXeD: Case", "X-Colons: a:b",
@@ -240,7 +242,6 @@ describe("core.engine", function()
       { 12 }, { settings, "GET" }, { settings, "GET", "/x", nil, nil, "", { {} }, 1000 },
       { settings, "GET", "/x", nil, nil, "", { "X: a\r\nY: b" }, 1000 }, { settings, "GET", "/x", nil, nil, "", "no table", 1000 },
       { settings, "GET", "/x", nil, nil, "", nil, "no number" }, { settings, nil, "/x", nil, nil, "", nil, 1000 },
-      { settings, "GET", "/" .. ("x"):rep(70000), nil, nil, "", nil, 1000 },
     } do
       assert.is_false((pcall(engine.start, engine, bad[1], bad[2], bad[3], bad[4], bad[5], bad[6], bad[7], bad[8])))
     end
@@ -251,6 +252,9 @@ describe("core.engine", function()
     local transfer, message = engine:start(settings, "GET", "/x", nil, nil, "", lines, 1000)
     assert.is_nil(transfer)
     assert.truthy(message:find("too long", 1, true))
+    transfer, message = engine:start(settings, "GET", "/" .. ("x"):rep(70000), nil, nil, "", nil, 1000)
+    assert.is_nil(transfer)
+    assert.truthy(message:find("too long a URL", 1, true))
     lines[49] = "X-49: y"
     assert.is_false((pcall(engine.start, engine, settings, "GET", "/x", nil, nil, "", lines, 1000)))
     assert.equal(0, engine:running())
@@ -288,6 +292,26 @@ describe("core.engine", function()
     assert(engine:drive(assert(engine:start(settings, "GET", target, "q=%41+%20&&=", nil, "", nil, 5000)), 5000))
     local requests = server:requests()
     assert.equal(target .. "?q=%41+%20&&=", requests[#requests].target)
+  end)
+
+  it("asks a proxy for plain HTTP for the whole URL, and a server for the path under its base URL", function()
+    local function target_by(base_url, proxy)
+      last_id = last_id + 1
+      settings = core.engine.settings {
+        id = last_id, base_url = base_url, allow_http = true, connect_timeout = 5, max_body = 1e6, proxy = proxy,
+      }
+      local texts = {}
+      for i = 1, 2 do -- the second by a handle that has been used
+        local transfer = assert(engine:start(settings, "GET", "/target/" .. i, "a=%20b", nil, "", nil, 5000))
+        texts[i] = select(2, finish(transfer)):match "^GET (%S+) $"
+      end
+      return texts
+    end
+    assert.same({ "/elements/api-v2/target/1?a=%20b", "/elements/api-v2/target/2?a=%20b" },
+      target_by(server.origin .. "/elements/api-v2", ""))
+    assert.same({ "http://api.example.com/v2/target/1?a=%20b", "http://api.example.com/v2/target/2?a=%20b" },
+      target_by("http://api.example.com/v2", server.origin))
+    assert.same({ "/target/1?a=%20b", "/target/2?a=%20b" }, target_by(server.origin, ""))
   end)
 
   it("leaves nothing of a call in the handle for the next", function()
