@@ -384,6 +384,13 @@ static CURLcode set_common(struct ce_transfer *t)
 #if LIBCURL_VERSION_NUM >= 0x074100
     SET(CURLOPT_MAXAGE_CONN, IDLE_SECONDS);
 #endif
+#if LIBCURL_VERSION_NUM >= 0x075000
+    /* It may be compiled with a newer libcurl than the one that runs. */
+    if (rc == CURLE_OK) {
+        t->watched = curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION, on_send) == CURLE_OK;
+        (void)curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, t);
+    }
+#endif
 #if LIBCURL_VERSION_NUM >= 0x075700
     /* Without it a slow name server holds us for seconds past the deadline (pitfall 3).
      * An older libcurl at run time does not know it; then it stays slow. */
@@ -505,18 +512,9 @@ static CURLcode set_call(struct ce_transfer *t, const struct ce_call *call)
         rc = set_place(t);
     SET(CURLOPT_HTTPHEADER, t->nodes);
     SET(CURLOPT_TIMEOUT_MS, call->timeout_ms);
-#if LIBCURL_VERSION_NUM >= 0x075000
-    if (rc == CURLE_OK) {
-        CURLcode known = curl_easy_setopt(t->easy, CURLOPT_PREREQFUNCTION, on_send);
-
-        t->watched = known == CURLE_OK;
-        (void)curl_easy_setopt(t->easy, CURLOPT_PREREQDATA, t);
-        /* Compiled with a newer libcurl than the one that runs: the dearer way. */
-        SET(CURLOPT_FRESH_CONNECT, known == CURLE_OK || is_safe(call->method) ? 0L : 1L);
-    }
-#else
-    SET(CURLOPT_FRESH_CONNECT, is_safe(call->method) ? 0L : 1L);
-#endif
+    /* Where nobody is asked before a request goes out again: the dearer way. */
+    if (!t->watched)
+        SET(CURLOPT_FRESH_CONNECT, is_safe(call->method) ? 0L : 1L);
     return rc;
 }
 

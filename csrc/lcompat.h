@@ -44,6 +44,7 @@ void ce_pin(void);
 /* The openers of the parts of celements.core: each leaves one table on the stack. */
 int ce_open_json(lua_State *L);
 int ce_open_url(lua_State *L);
+int ce_open_params(lua_State *L);
 int ce_open_secret(lua_State *L);
 int ce_open_engine(lua_State *L);
 

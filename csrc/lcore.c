@@ -17,6 +17,8 @@ CE_EXPORT int luaopen_celements_core(lua_State *L)
     lua_newtable(L);
     ce_open_url(L);
     lua_setfield(L, -2, "url");
+    ce_open_params(L);
+    lua_setfield(L, -2, "params");
     ce_open_secret(L);
     lua_setfield(L, -2, "secret");
     ce_open_json(L);

@@ -470,8 +470,12 @@ static void add_header(lua_State *L, const char *line, size_t n)
 static void push_headers(lua_State *L, const char *text, size_t n)
 {
     const char *end = text + n;
+    const char *at;
+    int count = 0;
 
-    lua_createtable(L, 0, 8);
+    for (at = text; at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++)
+        count++;
+    lua_createtable(L, 0, count > 2 ? count - 2 : 0);   /* the status line and the empty one are none */
     while (text < end) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
         const char *next = newline != NULL ? newline + 1 : end;

@@ -36,6 +36,7 @@ build = {
         "csrc/lcore.c",
         "csrc/lengine.c",
         "csrc/ljson.c",
+        "csrc/lparams.c",
         "csrc/lsecret.c",
         "csrc/lurl.c",
         "csrc/poller_epoll.c",

@@ -43,7 +43,7 @@ local LUA = {
   { "celements.json", "celements.core", "celements.error", "celements.json.place", "celements.json.diagnose" },
   { "celements.failure",
     "celements.error", "celements.hint", "celements.retry", "celements.redact", "celements.json" },
-  { "celements.params", "celements.check", "celements.error", "celements.json" },
+  { "celements.params", "celements.check", "celements.core", "celements.error", "celements.json" },
   { "celements.callback", "celements.check", "celements.core", "celements.error", "celements.params" },
   { "celements.ceql", "celements.check", "celements.params" },
   { "celements.request",
@@ -61,7 +61,7 @@ local LUA = {
   { "celements.support",
     "celements.check", "celements.core", "celements.redact", "celements.json", "celements.client" },
   { "celements.instance",
-    "celements.check", "celements.once", "celements.json", "celements.params", "celements.client",
+    "celements.check", "celements.core", "celements.once", "celements.json", "celements.params", "celements.client",
     "celements.element" },
   { "celements.instances",
     "celements.check", "celements.core", "celements.error", "celements.json", "celements.params", "celements.client",
@@ -182,6 +182,7 @@ local C = {
   { "ljson", "ce", "jsontext", "lcompat" },
   { "lsecret", "buf", "redact", "lcompat" },
   { "lurl", "url", "lcompat" },
+  { "lparams", "url", "lcompat" },
   { "lengine", "url", "engine", "lcompat", "lsecret" },
 }
 

@@ -1,3 +1,4 @@
+local core = require "celements.core"
 local null = require("celements.json").null
 local params_of = require "celements.params"
 
@@ -51,5 +52,69 @@ describe("nothing given", function()
     for _, value in ipairs { false, 0, " ", {} } do
       assert.is_false(params_of.is_absent(value))
     end
+  end)
+end)
+
+describe("core.params", function()
+  local RENAMES = { api_key = "apiKey", scopes = "scope" }
+  local PLACES = { apiKey = 2, state = 1, element = false, post = 0 }
+
+  it("copies parameters with the wire's names, and counts them", function()
+    local params = { api_key = "k", name = { api_key = "not renamed" }, flag = false, [""] = 0 }
+    local copy, count = core.params.wire(params, RENAMES)
+    assert.same({ apiKey = "k", name = { api_key = "not renamed" }, flag = false, [""] = 0 }, copy)
+    assert.equal(4, count)
+    assert.same({ {}, 0 }, { core.params.wire({}, RENAMES, {}) })
+  end)
+
+  it("leaves to Lua what somebody has to hear about", function()
+    assert.is_nil((core.params.wire("text", RENAMES)))
+    assert.is_nil((core.params.wire({ "list" }, RENAMES)))
+    assert.is_nil((core.params.wire({ [true] = "x" }, RENAMES)))
+    assert.is_nil((core.params.wire({ api_key = "a", apiKey = "a" }, RENAMES)))
+    assert.is_nil((core.params.wire({ api_key = "a", apiKey = false }, RENAMES)))
+    local types = { apiKey = "string or number" }
+    assert.is_table((core.params.wire({ api_key = 1, other = {} }, RENAMES, types)))
+    assert.is_nil((core.params.wire({ api_key = true }, RENAMES, types)))
+    assert.is_nil((core.params.wire({ apiKey = null }, RENAMES, types)))
+  end)
+
+  it("counts the texts of a list, and nothing else", function()
+    assert.equal(0, core.params.texts {})
+    assert.equal(3, core.params.texts { "a", "", "c" })
+    local long = {}
+    for i = 1, 40 do
+      long[i] = tostring(i)
+    end
+    assert.equal(40, core.params.texts(long))
+    for _, odd in ipairs { "text", { 1 }, { "a", nil, "c" }, { "a", x = "y" }, { [0] = "a" }, { [2] = "b" }, { [1.5] = "a" }, { { "a" } } } do
+      assert.is_nil((core.params.texts(odd)))
+    end
+    assert.is_nil((core.params.texts(nil)))
+  end)
+
+  it("writes a usual query: places first, then the names, encoded", function()
+    assert.equal("state=a%20b&apiKey=k%2F1&alpha=&b%3A=2&c=3", core.params.query({
+      c = "3", ["b:"] = "2", alpha = "", api_key = "k/1", state = "a b", element = "e",
+    }, RENAMES, PLACES))
+    assert.equal("", core.params.query({}, RENAMES, PLACES))
+  end)
+
+  it("leaves any other query to Lua", function()
+    for _, odd in ipairs {
+      { post = "true" }, { a = 1 }, { a = true }, { a = { "x" } }, { "x" }, { element = { key = "e" } }, { api_key = "a", apiKey = "a" },
+      { a = "x+y" }, { a = "x%20y" }, { a = "<INSERT>" }, { a = "x\n" }, { a = "\0" }, { a = "\195\169" }, { a = "\127" }, { ["a<"] = "x" },
+      { a = ("x"):rep(2100) }, { a = (" "):rep(700) },
+    } do
+      assert.is_nil((core.params.query(odd, RENAMES, PLACES)))
+    end
+    assert.is_nil((core.params.query(nil, RENAMES, PLACES)))
+    local many = {}
+    for i = 1, 16 do
+      many["p" .. i] = "v"
+    end
+    assert.is_string(core.params.query(many, RENAMES, PLACES))
+    many.p17 = "v"
+    assert.is_nil((core.params.query(many, RENAMES, PLACES)))
   end)
 end)

@@ -101,7 +101,7 @@ describe("what a call knows to be secret", function()
 
   it("is in its query, its headers and its body, by name", function()
     local found = known {
-      query = { "apiSecret", "query-secret", "scope", "contacts" },
+      query_text = "api%53ecret=query%2Dsecret&scope=contacts",
       lines = { "X-Vendor-Token: header-secret", "Accept: application/json" },
       json = { name = "Test", configuration = { ["oauth.api.secret"] = "body-secret", ["base.url"] = "https://x.example" } },
     }

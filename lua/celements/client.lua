@@ -36,10 +36,8 @@ function client_mt:__tostring()
   return ("celements.Client (%s%s)"):format(state.place.base_url, state.letters == "" and ", without secrets" or "")
 end
 
-local function default_user_agent()
-  local runtime = rawget(_G, "jit") and "LuaJIT" or _VERSION:gsub(" ", "/")
-  return ("celements/%s %s libcurl/%s"):format(version, runtime, core.engine.library().version)
-end
+-- Short: libcurl writes each character of it anew for each call.
+local USER_AGENT = "celements/" .. version
 
 local FRAMING = {}
 for name in ("host content-length transfer-encoding expect te trailer upgrade"):gmatch("%S+") do
@@ -106,7 +104,7 @@ local function new_state(options, level)
       base_url = options.base_url,
       user = user,
       organization = org,
-      user_agent = options.user_agent or default_user_agent(),
+      user_agent = options.user_agent or USER_AGENT,
       ca_file = options.ca_file,
       proxy = proxy,
       http2 = options.http_version == "2",
@@ -464,6 +462,7 @@ function M.describe(self, method, path, options, level)
   local state = inside[self]
   local call = as_asked(method, path, options, level + 1)
   call.secrets = state.secrets
+  call.query_text = call.query and core.url.query(call.query, #call.query)
   complete(state, call, options, level + 1)
   return call, state.place.base_url
 end

@@ -3,6 +3,7 @@
 
 local check = require "celements.check"
 local client = require "celements.client"
+local core = require "celements.core"
 local json = require "celements.json"
 local params_of = require "celements.params"
 
@@ -57,6 +58,9 @@ end
 
 -- Always an array on the wire, also when it is one or none; one more behind them.
 local function tags_array(tags, one_more)
+  if type(tags) == "table" and tags[1] ~= nil and not one_more then
+    return tags
+  end
   local copy = {}
   if type(tags) == "string" then
     copy[1] = tags
@@ -69,15 +73,17 @@ local function tags_array(tags, one_more)
   return json.array(copy)
 end
 
--- Raises with the name that the caller wrote.
-local function check_types(params, wire, level)
-  for name, value in pairs(params) do
-    local types = TYPES[RENAMES[name] or name]
-    if types and type(value) ~= types and value ~= json.null then
-      check.type(value, types, name, level + 1)
+-- Raises with the name that the caller wrote; plain: the types are right, for certain.
+local function check_types(params, wire, plain, level)
+  if not plain then
+    for name, value in pairs(params) do
+      local types = TYPES[RENAMES[name] or name]
+      if types and value ~= json.null then
+        check.type(value, types, name, level + 1)
+      end
     end
   end
-  if type(wire.tags) == "table" then
+  if type(wire.tags) == "table" and not core.params.texts(wire.tags) then
     check.list(wire.tags, "tags", level + 1)
     for i, tag in ipairs(wire.tags) do
       if type(tag) ~= "string" then
@@ -178,27 +184,31 @@ local function is_usual(body)
   return type(body.oauthProxy) ~= "table" and (type(external) ~= "string" or external == "none")
 end
 
-local function given(value)
-  if value ~= json.null then
-    return value
+-- What is ours alone, taken out of the body: the tag that `once` stands for, and whether
+-- to ask the catalogue first.
+local function once_and_check(body, level)
+  local once, wants_check = body.once, body.check
+  body.once, body.check = nil, nil
+  local tag
+  if once ~= nil and once ~= json.null then
+    local problem
+    tag, problem = require("celements.once").tag(once)
+    if not tag then
+      error(problem, level + 1)
+    end
   end
+  return tag, wants_check ~= json.null and wants_check
 end
 
 --- What client:create_instance does; `level` is whose line a raised error names, as for
 -- error() in the function that calls this one.
 function M.create(self, params, options, level)
-  local body = params_of.wire(params, RENAMES, level + 1)
+  local body, _, plain = params_of.wire(params, RENAMES, level + 1, TYPES)
   client.check_options(options, level + 1)
-  check_types(params, body, level + 1)
-  local name, wants_check = given(body.once), given(body.check)
-  body.once, body.check = nil, nil
-  local tag
-  if name ~= nil then
-    local problem
-    tag, problem = require("celements.once").tag(name)
-    if not tag then
-      error(problem, level + 1)
-    end
+  check_types(params, body, plain, level + 1)
+  local tag, wants_check
+  if body.once ~= nil or body.check ~= nil then
+    tag, wants_check = once_and_check(body, level + 1)
   end
   local complete = has_element(body.element)
   body.element = complete and element_object(body.element) or nil

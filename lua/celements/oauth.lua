@@ -40,6 +40,14 @@ end
 -- Ours, never sent.
 local NOT_SENT = { element = true, post = true }
 
+-- The same for core.params.query().
+local PLACES = { element = false, post = 0 }
+for i, name in ipairs(FIRST) do
+  PLACES[name] = i
+end
+
+local USUAL_KEY = 64 -- characters of an element's key
+
 -- Pasted by hand more than any other: a curly quote in them is never meant.
 local PASTED = { apiKey = true, apiSecret = true, scope = true, callbackUrl = true }
 
@@ -160,14 +168,24 @@ end
 -- URL.
 local function lacks(element, text, params)
   if element and text and not text:find("%3C", 1, true) and not tostring(element):find("<", 1, true) then
-    return nil -- the usual case
+    return nil
   end
   return params_of.incomplete(element and {} or { "element" }, params_of.placeholders(params))
 end
 
-local function call(self, params, options, resource, level)
+local function get(element, resource, query, text)
+  return {
+    method = "GET",
+    path = core.url.path("elements", element, "oauth", resource),
+    query = query, query_text = text,
+    compressed = false, -- the answer is two lines
+    letters = nil, lines = nil, timeout = nil, deadline = nil, retries = nil, -- room for what send() adds
+  }
+end
+
+-- The call that the parameters ask for, or nil and the error.
+local function read(params, resource, level)
   local wire, count = params_of.wire(params, RENAMES, level + 1)
-  client.check_options(options, level + 1)
   if wire.post ~= nil then
     check.type(wire.post, "boolean", "post", level + 1)
     count = count - 1
@@ -183,15 +201,30 @@ local function call(self, params, options, resource, level)
   if err then
     return nil, err
   end
-  local request = {
-    method = "GET",
-    path = core.url.path("elements", element, "oauth", resource),
-    query = flat, query_text = text,
-    compressed = false, -- the answer is two lines
-    letters = nil, lines = nil, timeout = nil, deadline = nil, retries = nil, -- room for what send() adds
-  }
+  local request = get(element, resource, flat, text)
   if wire.post then
     request.method, request.query, request.query_text, request.json = "POST", nil, nil, json_body(flat)
+  end
+  return request
+end
+
+-- The same where all is as usual, at one look; else nil.
+local function read_plain(params, resource)
+  local text = core.params.query(params, RENAMES, PLACES)
+  local element = text and params.element
+  if text and type(element) == "string" and element:find("^[%w_]+$") and #element <= USUAL_KEY then
+    return get(element, resource, nil, text)
+  end
+end
+
+local function call(self, params, options, resource, level)
+  local request, err = read_plain(params, resource)
+  if not request then
+    request, err = read(params, resource, level + 1)
+  end
+  client.check_options(options, level + 1)
+  if not request then
+    return nil, err
   end
   local result, info = client.send(self, request, options, level + 1)
   return result, info

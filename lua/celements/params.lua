@@ -2,27 +2,28 @@
 -- Pure.  Knows the form of a parameter table, not which calls exist.
 
 local check = require "celements.check"
+local core = require "celements.core"
 local errors = require "celements.error"
 local null = require("celements.json").null
 
 local M = {}
-
--- A table with room for a usual call's parameters: in Lua 5.4 one that grows to five
--- names costs twice as much.
-local function roomy()
-  return { a = nil, b = nil, c = nil, d = nil, e = nil, f = nil, g = nil, h = nil }
-end
 
 --- A copy with wire names.  Ours and the wire's are both taken; the same parameter in
 -- both raises.  Nested tables keep their names.
 ---@param params table
 ---@param renames table<string, string>  our name -> the wire's
 ---@param level integer  whose line a raised error names
+---@param types? table<string, string>  the wire's name -> the types of its value
 ---@return table
 ---@return integer count  of the parameters
-function M.wire(params, renames, level)
+---@return boolean plain  all are of their types, for certain
+function M.wire(params, renames, level, types)
+  local out, count = core.params.wire(params, renames, types)
+  if out then
+    return out, count, true -- the usual case
+  end
   check.table(params, "params", level + 1)
-  local out, count = roomy(), 0
+  out, count = {}, 0
   for name, value in pairs(params) do
     local wire = renames[name]
     if not wire then
@@ -41,7 +42,7 @@ function M.wire(params, renames, level)
     end
     count = count + 1
   end
-  return out, count
+  return out, count, false
 end
 
 -- `<INSERT_YOUR_KEY>`, `<domain>.example.com`, `https://<YOUR_TENANT>.example.com`:

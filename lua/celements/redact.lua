@@ -52,21 +52,24 @@ local function add_escaped(values)
   end
 end
 
+local function decoded(text)
+  return (text:gsub("%%(%x%x)", function(hex)
+    return string.char(tonumber(hex, 16))
+  end))
+end
+
 --- All secrets of a client and a call: Secrets and strings.
 ---@param secrets table[]  of the client
----@param call {query?: string[], json?: any, lines?: string[], element?: celements.Secret, secret_value?: string}
+---@param call {query_text?: string, json?: any, lines?: string[], element?: celements.Secret, secret_value?: string}
 ---@return table
 function M.values(secrets, call)
   local values = {}
   for i = 1, #secrets do
     values[i] = secrets[i]
   end
-  local query = call.query
-  if query then
-    for i = 1, #query, 2 do
-      if is_name(query[i]) then
-        add(values, query[i + 1])
-      end
+  for name, value in (call.query_text or ""):gmatch "([^&=]*)=([^&]*)" do
+    if is_name(decoded(name)) then
+      add(values, decoded(value))
     end
   end
   for _, line in ipairs(call.lines or {}) do

@@ -23,7 +23,11 @@ local function result_of(transfer)
   if not status then
     return nil, body
   end
-  return { status = status, body = body, headers = headers, seconds = seconds, reused = reused }
+  return {
+    status = status, body = body, headers = headers, seconds = seconds, reused = reused,
+    request_id = headers["elements-request-id"],
+    attempts = nil, warning = nil, hook_error = nil, -- room for what as_info() adds
+  }
 end
 
 local function count_attempt(stats, answer)
@@ -44,7 +48,7 @@ local function tell(state, call, number, answer, failed, err)
     path = redact.text(call.path, values),
     attempt = number,
     status = answer and answer.status or err and err.status,
-    request_id = err and err.request_id or answer and answer.headers["elements-request-id"],
+    request_id = err and err.request_id or answer and answer.request_id,
     seconds = (answer or failed).seconds,
     reused = (answer or failed).reused,
     kind = err and err.kind,
@@ -90,7 +94,7 @@ local function judge(state, call, answer, failed)
   elseif answer and call.empty and answer.status == 404 then
     local list, request_id = empty_list(answer)
     if list then
-      answer.request_id = request_id
+      answer.request_id = answer.request_id or request_id
       return list
     end
   end
@@ -160,18 +164,14 @@ local function attempt(state, call, waiter, ms, number)
   return result_of(transfer)
 end
 
-local function info_of(answer, attempts, started, hook_error)
-  local headers = answer.headers
-  return {
-    status = answer.status,
-    request_id = headers["elements-request-id"] or answer.request_id,
-    headers = headers,
-    attempts = attempts,
-    seconds = clock() - started,
-    reused = answer.reused,
-    warning = headers["elements-error"],
-    hook_error = hook_error,
-  }
+-- The answer without its body is what is told beside a result.
+local function as_info(answer, attempts, started, hook_error)
+  answer.body = nil
+  answer.attempts = attempts
+  answer.seconds = clock() - started
+  answer.warning = answer.headers["elements-error"]
+  answer.hook_error = hook_error
+  return answer
 end
 
 --- Send a call and bring its answer, trying again where that is safe.
@@ -201,7 +201,8 @@ function M.perform(state, call)
   state.stats.calls = state.stats.calls + 1
   while true do
     number = number + 1
-    local answer, failed, told = attempt(state, call, waiter, (deadline - clock()) * 1000, number)
+    local now = number == 1 and started or clock()
+    local answer, failed, told = attempt(state, call, waiter, (deadline - now) * 1000, number)
     if not told then
       count_attempt(state.stats, answer)
     end
@@ -210,9 +211,9 @@ function M.perform(state, call)
       hook_error = tell(state, call, number, answer, failed, err) or hook_error
     end
     if result ~= nil then
-      return result, info_of(answer, number, started, hook_error)
+      return result, as_info(answer, number, started, hook_error)
     elseif is_gone(call, err, sent_before) then
-      return true, info_of(answer, number, started, hook_error)
+      return true, as_info(answer, number, started, hook_error)
     end
     sent_before = sent_before or answer ~= nil or failed.sent
     local delay

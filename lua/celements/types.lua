@@ -262,6 +262,29 @@ function core.url.path_ok(text) end
 ---@return integer? position
 function core.url.control(text) end
 
+---@class celements.core.params
+core.params = {}
+
+--- A copy of a parameter table with the wire's names, if nothing about it is odd.
+---@param params any
+---@param renames table<string, string>  our name -> the wire's
+---@param types? table<string, string>  the wire's name -> "string or table"
+---@return table? copy  nil: Lua has to look at it
+---@return integer count  of the parameters
+function core.params.wire(params, renames, types) end
+
+--- How many strings a list has.
+---@param list any
+---@return integer? count  nil: it is no table, has a hole, or something that is no string
+function core.params.texts(list) end
+
+--- The query of a usual parameter table, encoded.
+---@param params any
+---@param renames table<string, string>
+---@param places table<string, integer|false>  where a wire's name stands: from 1 on; false: not sent; 0: not usual
+---@return string? text  nil: Lua has to look at it
+function core.params.query(params, renames, places) end
+
 ---@class celements.core.secret
 core.secret = {}
 
