@@ -47,7 +47,10 @@ struct ce_transfer {
     int added;                         /* the multi handle has it */
     int done;
     int compressed;                    /* the handle asks for a compressed answer */
-    int by_target;                     /* the handle has the base URL; see set_place() */
+    int by_target;                     /* the handle has the origin; see set_origin() */
+#if LIBCURL_VERSION_NUM >= 0x073f00
+    CURLU *origin;                     /* or NULL; lent to the handle */
+#endif
     int watched;                       /* this libcurl asks before it sends */
     int offered;                       /* a connection was ready for the request */
     int repeat_refused;                /* libcurl wanted to send it again and was told no */
@@ -423,14 +426,47 @@ static int is_https(const struct ce_settings *s)
     return curl_strnequal(s->base_url.data, "https:", 6);
 }
 
+/* Where the path of a URL starts, or its end. */
+static const char *path_of(const char *url)
+{
+    const char *host = strstr(url, "://") + 3;
+
+    return host + strcspn(host, "/");
+}
+
+/* Scheme, host and port, once for all calls of a client; what differs is the request's
+ * target.  Given a URL, libcurl parses and prints it at each start, and writes its query
+ * out character by character: together a fifth of all that it does for a call.  A target
+ * it copies, as it does an origin that is parsed already. */
+static CURLcode set_origin(struct ce_transfer *t, const struct ce_settings *s)
+{
+    CURLcode rc = CURLE_OK;
+
+    if (ce_buf_add(&t->url, s->base_url.data, (size_t)(path_of(s->base_url.data) - s->base_url.data)) != CE_OK)
+        return CURLE_OUT_OF_MEMORY;
+#if LIBCURL_VERSION_NUM >= 0x073f00
+    if (t->origin == NULL)
+        t->origin = curl_url();
+    if (t->origin == NULL)
+        return CURLE_OUT_OF_MEMORY;
+    if (curl_url_set(t->origin, CURLUPART_URL, t->url.data, 0) != CURLUE_OK)
+        return CURLE_URL_MALFORMAT;
+    SET(CURLOPT_CURLU, t->origin);
+#else
+    SET(CURLOPT_URL, t->url.data);
+#endif
+    ce_buf_clear(&t->url);
+    return rc;
+}
+
 static CURLcode set_settings(struct ce_transfer *t, const struct ce_settings *s)
 {
     CURLcode rc = CURLE_OK;
 
-    /* Whoever might be asked by a proxy for plain HTTP needs the whole URL each time. */
+    /* Who may be asked by a proxy for plain HTTP, needs the whole URL each time. */
     t->by_target = is_https(s) || (s->has_proxy && s->proxy.len == 0);
     if (t->by_target)
-        SET(CURLOPT_URL, s->base_url.data);
+        rc = set_origin(t, s);
 #if LIBCURL_VERSION_NUM >= 0x075500
     SET(CURLOPT_PROTOCOLS_STR, s->allow_http ? "http,https" : "https");
 #else
@@ -468,20 +504,6 @@ static int is_bodiless(const char *method)
     return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 || strcmp(method, "DELETE") == 0;
 }
 
-/* Where the call goes.  libcurl parses a URL at each start, and writes its query out
- * character by character: a fifth of all that it does for a call with a long one.  A
- * request target it copies, and the URL stays. */
-static CURLcode set_place(struct ce_transfer *t)
-{
-    CURLcode rc = CURLE_OK;
-
-    if (t->by_target)
-        SET(CURLOPT_REQUEST_TARGET, strchr(strstr(t->url.data, "://") + 3, '/'));
-    else
-        SET(CURLOPT_URL, t->url.data);
-    return rc;
-}
-
 static CURLcode set_call(struct ce_transfer *t, const struct ce_call *call)
 {
     const char *custom = call->method;
@@ -508,8 +530,10 @@ static CURLcode set_call(struct ce_transfer *t, const struct ce_call *call)
         SET(CURLOPT_ACCEPT_ENCODING, call->compressed ? "" : NULL);   /* "": all that libcurl can undo */
         t->compressed = call->compressed;
     }
-    if (rc == CURLE_OK)
-        rc = set_place(t);
+    if (t->by_target)
+        SET(CURLOPT_REQUEST_TARGET, path_of(t->url.data));
+    else
+        SET(CURLOPT_URL, t->url.data);
     SET(CURLOPT_HTTPHEADER, t->nodes);
     SET(CURLOPT_TIMEOUT_MS, call->timeout_ms);
     /* Where nobody is asked before a request goes out again: the dearer way. */
@@ -614,6 +638,9 @@ static void transfer_destroy(struct ce_transfer *t)
 {
     if (t->easy != NULL)
         curl_easy_cleanup(t->easy);
+#if LIBCURL_VERSION_NUM >= 0x073f00
+    curl_url_cleanup(t->origin);
+#endif
     ce_buf_wipe(&t->body);
     ce_buf_wipe(&t->answer_headers);
     ce_buf_wipe(&t->request_body);
