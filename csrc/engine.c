@@ -77,6 +77,7 @@ struct ce_engine {
     int unwatched;                     /* a transfer is; see on_socket() */
     unsigned int generation;           /* of the process when it was opened */
     int shield_sigpipe;                /* this libcurl can raise SIGPIPE */
+    int gzip;                          /* this libcurl can undo it */
     void (*clear_tls_errors)(void);    /* OpenSSL's, when the process has one */
     int64_t due;                       /* when libcurl wants to be called; -1: no timer */
     int64_t now;
@@ -621,6 +622,9 @@ static int set_headers(struct ce_transfer *t, const struct ce_settings *s, const
         if (rc == CE_OK)
             rc = ce_buf_add(&t->lines, s->user_agent.data, s->user_agent.len + 1);
     }
+    /* libcurl would name all it can undo, and write the line out twice. */
+    if (rc == CE_OK && call->compressed && t->engine->gzip && !has_header(call, "Accept-Encoding"))
+        rc = add_line(t, starts, &count, "Accept-Encoding: gzip");
     for (i = 0; rc == CE_OK && i < call->nheaders; i++)
         rc = add_line(t, starts, &count, call->headers[i]);
     if (rc != CE_OK)
@@ -969,6 +973,7 @@ struct ce_engine *ce_engine_open(void)
     e->due = -1;
     e->now = ce_clock_ms();
     e->shield_sigpipe = curl_version_info(CURLVERSION_NOW)->version_num < 0x075700;
+    e->gzip = (curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_LIBZ) != 0;
     /* libcurl leaves the errors of a failed handshake in OpenSSL's queue, and nginx
      * reports them as its own (pitfall 40).  Looked up, not linked: one OpenSSL a process.
      * POSIX lets an object pointer become a function pointer, ISO C does not say so. */

@@ -271,7 +271,7 @@ describe("map", function()
       collectgarbage()
       return collectgarbage "count"
     end
-    local before, most = nil, 0
+    local before, most, began = nil, 0, clock()
     client:map(counter(20000), function(i)
       if i % 5000 == 0 then
         before = before or used()
@@ -280,6 +280,7 @@ describe("map", function()
       return i
     end, { on_result = function() end, on_progress = function() end })
     assert.is_true(most - before < 40, ("%.0f KiB more"):format(most - before))
+    assert.is_true(clock() - began < 20) -- where nobody waits for an answer, nothing is waited for
   end)
 
   it("lets nobody starve behind items that need no answer", function()

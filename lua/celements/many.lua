@@ -1,6 +1,7 @@
 --- Many calls at once over one engine: client:map() and client:create_instances().
--- Each item runs in a coroutine of its own; where it would wait for an answer it hands
--- over, and whichever answer comes first goes on.  One failure does not stop the others;
+-- Each item runs in a coroutine, which serves for the next when it is done; where it would
+-- wait for an answer it hands over, and whichever answer comes first goes on.  One failure
+-- does not stop the others;
 -- neither does an error in a hook, which is told at the end, or in the input, which is
 -- raised when what runs is done.
 -- Knows nothing of what the calls are.
@@ -21,32 +22,48 @@ local SLICE = 0.2 -- seconds; between slices Ctrl-C gets its turn
 
 local clock = core.engine.clock
 
--- What a coroutine of ours says when it would have to wait.
-local FOR_TRANSFER, FOR_TIME = "transfer", "time"
+-- What a coroutine of ours says when it hands over: it waits, or has its result.
+local FOR_TRANSFER, FOR_TIME, DONE = {}, {}, {}
 
-local task_waiter = { name = "task", may_be_left = true }
-
-function task_waiter.check()
-  return true
+-- The waiter of the calls in our coroutines; may_be_left is that of the run itself.
+local function task_waiter(may_be_left)
+  return {
+    name = "task",
+    may_be_left = may_be_left,
+    check = function()
+      return true
+    end,
+    wait = function(_, transfer, late)
+      if transfer:done() then
+        return true
+      end
+      return coroutine.yield(FOR_TRANSFER, transfer, late)
+    end,
+    sleep = function(seconds)
+      coroutine.yield(FOR_TIME, clock() + seconds)
+    end,
+  }
 end
 
-function task_waiter.wait(_, transfer, late)
-  if transfer:done() then
-    return true
-  end
-  return coroutine.yield(FOR_TRANSFER, transfer, late)
-end
+local LEFT, STAYS = task_waiter(true), task_waiter(false)
 
-function task_waiter.sleep(seconds)
-  coroutine.yield(FOR_TIME, clock() + seconds)
+-- Calls f for one item after the other.
+local function routine_for(f)
+  return coroutine.create(function(item, index)
+    while true do
+      item, index = coroutine.yield(DONE, f(item, index))
+    end
+  end)
 end
 
 ---@class celements.Scheduler
 local scheduler = {}
 scheduler.__index = scheduler
 
-local function new_scheduler(next_item, count, f, concurrency, on_done)
+local function new_scheduler(next_item, count, f, concurrency, on_done, waiter)
   return setmetatable({
+    idle = {}, -- tasks whose coroutine waits for an item
+    calls_waiter = waiter.may_be_left and LEFT or STAYS,
     waiting = {}, -- transfer -> the task that waits for it
     lates = {}, -- transfer -> what gets it when the whole run is gone
     next_item = next_item,
@@ -71,6 +88,10 @@ function scheduler:ease_off(err)
   self.limit = math.max(1, math.floor(self.limit / 2))
 end
 
+function scheduler:is_paused()
+  return self.paused_until > 0 and clock() < self.paused_until
+end
+
 -- The input broke off, which is not its end: starts nothing more, and has something to
 -- raise when what runs is done.
 function scheduler:give_up(why)
@@ -81,7 +102,6 @@ function scheduler:give_up(why)
 end
 
 function scheduler:finish(task, fine, result, info)
-  wait.leave(task.routine)
   self.running, self.done = self.running - 1, self.done + 1
   local outcome
   if not fine then
@@ -113,27 +133,35 @@ function scheduler:new_task(item)
   end
   self.started, self.running = self.started + 1, self.running + 1
   self.exhausted = self.started == self.count
-  local task = { run = self, index = self.started, item = item, routine = coroutine.create(self.f) }
-  wait.enter(task.routine, task_waiter)
+  local task = table.remove(self.idle)
+  if not task then
+    task = { routine = routine_for(self.f), index = 0 }
+    wait.enter(task.routine, self.calls_waiter)
+  end
+  task.index = self.started
   return task
 end
 
 -- Runs a task until it waits, and says for what, or ends.
 function scheduler:step(task, ...)
   local fine, what, on, late = coroutine.resume(task.routine, ...)
-  if coroutine.status(task.routine) == "dead" then
-    self:finish(task, fine, what, on)
-  elseif what == FOR_TRANSFER or what == FOR_TIME then
+  if what == FOR_TRANSFER or what == FOR_TIME then
     return what, on, late
-  else
-    self:finish(task, false, "the function yielded; only calls of celements may wait inside map()")
+  elseif fine and what == DONE then
+    self.idle[#self.idle + 1] = task
+    return self:finish(task, true, on, late)
   end
+  wait.leave(task.routine) -- it is of no more use
+  self:finish(task, false, fine and "the function yielded; only calls of celements may wait inside map()" or what)
 end
 
 function scheduler:resume(task, ...)
   local what, on, late = self:step(task, ...)
   if what == FOR_TRANSFER then
-    self.waiting[on], self.lates[on] = task, late
+    self.waiting[on] = task
+    if late then
+      self.lates[on] = late
+    end
     self.basket:add(assert(wait.engine()), on)
   elseif what == FOR_TIME then
     self.sleeping[task] = on
@@ -143,7 +171,7 @@ end
 -- At most so many at a time: what runs must not starve where most items need no answer.
 function scheduler:start()
   for _ = 1, self.most do
-    if self.running >= self.limit or self.exhausted or clock() < self.paused_until then
+    if self.running >= self.limit or self.exhausted or self:is_paused() then
       return
     end
     local fine, item = pcall(self.next_item)
@@ -152,12 +180,15 @@ function scheduler:start()
     end
     local task = self:new_task(item)
     if task then
-      self:resume(task, task.item, task.index)
+      self:resume(task, item, task.index)
     end
   end
 end
 
 function scheduler:wake()
+  if next(self.sleeping) == nil then
+    return
+  end
   local now = clock()
   local due = {}
   for task, at in pairs(self.sleeping) do
@@ -173,11 +204,16 @@ end
 
 -- How long nothing can happen but an answer.
 function scheduler:patience()
-  local now, until_then = clock(), clock() + SLICE
+  local may_start = not self.exhausted and self.running < self.limit
+  if next(self.sleeping) == nil and not (may_start and self:is_paused()) then
+    return may_start and 0 or SLICE
+  end
+  local now = clock()
+  local until_then = now + SLICE
   for _, at in pairs(self.sleeping) do
     until_then = math.min(until_then, at)
   end
-  if not self.exhausted and self.running < self.limit then
+  if may_start then
     until_then = math.min(until_then, self.paused_until)
   end
   return math.max(0, until_then - now)
@@ -207,6 +243,12 @@ function scheduler:run(waiter)
     self:dispatch()
     self:wake()
     self:start()
+  end
+end
+
+function scheduler:close()
+  for _, task in ipairs(self.idle) do
+    wait.leave(task.routine)
   end
 end
 
@@ -263,13 +305,14 @@ end
 -- Inside a task of another run: one item at a time, and its waits are that task's.
 function scheduler:run_in_turn()
   while not self.exhausted do
-    if clock() < self.paused_until then
+    if self:is_paused() then
       coroutine.yield(FOR_TIME, self.paused_until)
     end
-    local task = self:new_task(self.next_item())
+    local item = self.next_item()
+    local task = self:new_task(item)
     local what, on, late
     if task then
-      what, on, late = self:step(task, task.item, task.index)
+      what, on, late = self:step(task, item, task.index)
     end
     while what do
       what, on, late = self:step(task, coroutine.yield(what, on, late))
@@ -295,12 +338,13 @@ local function map(waiter, items, f, options, level)
     if options.on_progress then
       options.on_progress { done = self.done, failed = self.failed, total = total }
     end
-  end)
+  end, waiter)
   if wait.inside() then
     state:run_in_turn()
   else
     state:run(waiter)
   end
+  state:close()
   if state.broken ~= nil then
     error(state.broken, 0)
   end
@@ -339,7 +383,7 @@ function methods:create_instances(list, options)
   client.check_options(of_call, 2)
   local outcomes, summary = map(client.waiter_of(self), list, function(params)
     -- A slip in an item is told without a line: the outcome's place says where it stands.
-    local created, info = instance.create(self, params, of_call, 2)
+    local created, info = instance.create(self, params, of_call, 3)
     return created, info
   end, of_run, 2)
   return outcomes, summary
