@@ -11,6 +11,8 @@
 
 #define EXACT 9007199254740992ull   /* 2^53: a double holds every integer up to here */
 
+#define TOO_DEEP "nested more than 128 tables deep"
+
 /* Length of the character at s, 0 when it is not well-formed (RFC 3629: nothing
  * overlong, no surrogates, nothing above U+10FFFF). */
 static size_t utf8_char(const unsigned char *s, size_t n)
@@ -85,19 +87,40 @@ int ce_json_integer(const char *digits, size_t n, long long *value)
     return 1;
 }
 
-static enum ce_json_place found(struct ce_json_scan *s, enum ce_json_place what, size_t from, size_t to)
+/* ---- what was found --------------------------------------------------------- */
+
+/* From the innermost table to the value that comes. */
+static struct ce_json_step next_step(const struct ce_json_scan *s)
+{
+    const struct ce_json_level *level = &s->levels[s->depth];
+    struct ce_json_step item = { NULL, level->item }, member = { s->name, (size_t)(s->name_end - s->name) };
+
+    return level->is_array ? item : member;
+}
+
+static enum ce_json_place found(struct ce_json_scan *s, enum ce_json_place what, const char *from, const char *to)
 {
     s->place = from;
-    s->place_len = to - from;
     s->at = to;
+    if (s->keeps_way)
+        s->step = next_step(s);
     return what;
 }
 
-static enum ce_json_place fault(struct ce_json_scan *s, size_t at, const char *why)
+static enum ce_json_place fault(struct ce_json_scan *s, const char *at, const char *why)
 {
     s->why = why;
     return found(s, CE_JSON_FAULT, at, at + 1);
 }
+
+/* Nothing to tell: the scan goes on there. */
+static enum ce_json_place go_on(struct ce_json_scan *s, const char *at)
+{
+    s->at = at;
+    return CE_JSON_END;
+}
+
+/* ---- tokens --------------------------------------------------------------- */
 
 static int is_space(char c)
 {
@@ -109,291 +132,228 @@ static int is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-static size_t skip_digits(const struct ce_json_scan *s, size_t i)
+/* The NUL behind the end of the text stops these two. */
+static const char *skip_spaces(const char *p)
 {
-    while (i < s->len && is_digit(s->text[i]))
-        i++;
-    return i;
+    while (is_space(*p))
+        p++;
+    return p;
 }
 
-/* ---- notes ---------------------------------------------------------------- */
-
-/* Where the value that comes is: a note of it. */
-static struct ce_json_note note_here(const struct ce_json_scan *s, enum ce_json_step step)
+static const char *skip_digits(const char *p)
 {
-    struct ce_json_note note = { step, s->name, s->name_len };
+    while (is_digit(*p))
+        p++;
+    return p;
+}
 
-    if (s->depth != 0 && s->levels[s->depth - 1].is_array) {
-        note.at = s->levels[s->depth - 1].item;
-        note.len = CE_JSON_ITEM;
+/* From behind a string on; a name takes its colon with it. */
+static const char *behind_string(struct ce_json_scan *s, const char *from, const char *end)
+{
+    const char *p = *end == ':' ? end : skip_spaces(end);
+
+    if (*p != ':')
+        return p;
+    s->members++;
+    s->name = from;
+    s->name_end = end - 1;
+    return p + 1;
+}
+
+/* From a string's first character on, where nothing in it can be a fault.  An end that is
+ * missing is left to lua-cjson. */
+static const char *skip_string(struct ce_json_scan *s, const char *from)
+{
+    const char *p = from, *back;
+
+    while ((p = memchr(p, '"', (size_t)(s->end - p))) != NULL) {
+        for (back = p; back[-1] == '\\'; back--)   /* not beyond the opening quote */
+            ;
+        if ((p - back) % 2 == 0)   /* else the quote is escaped */
+            return behind_string(s, from, p + 1);
+        p++;
     }
-    return note;
+    return s->end;
 }
 
-/* A name with an escape is not spelled in the text as it is in the table. */
-static void write_note(struct ce_json_scan *s, struct ce_json_note note)
+/* The same for one of which each character has to be looked at. */
+static enum ce_json_place check_string(struct ce_json_scan *s, const char *from)
 {
-    if (note.len != CE_JSON_ITEM && memchr(s->text + note.at, '\\', note.len) != NULL)
-        s->lost = 1;
-    s->notes[s->nnotes++] = note;
-}
+    const char *p = from;
+    size_t length;
 
-/* Notes how to get to where the scan is, as far as that was not done yet. */
-static void write_way(struct ce_json_scan *s)
-{
-    size_t from = s->depth;
-
-    while (from > 0 && !s->levels[from - 1].written)
-        from--;
-    for (; from < s->depth; from++) {
-        write_note(s, s->levels[from].note);
-        s->levels[from].written = 1;
+    while (p < s->end && *p != '"') {
+        if (*p == '\\') {
+            p = s->end - p > 2 ? p + 2 : s->end;
+            continue;
+        }
+        length = utf8_char((const unsigned char *)p, (size_t)(s->end - p));
+        if (length == 0 && (s->strict || *p == CE_JSON_STANDIN))
+            return fault(s, p, "text that is not UTF-8");
+        if ((unsigned char)*p < 0x20 && s->strict)
+            return fault(s, p, "a control character inside a string");
+        p += length != 0 ? length : 1;
     }
+    return go_on(s, p < s->end ? behind_string(s, from, p + 1) : p);
 }
 
-static void take_note(struct ce_json_scan *s, enum ce_json_step step)
+/* Whether digits, without a minus, are an integer that a double may round. */
+static int is_beyond_exact(const char *digits, size_t n)
 {
-    if (s->notes == NULL)
-        return;
-    if (s->depth == 0)
-        s->lost = 1;   /* the whole text is that value: there is no way to it */
-    write_way(s);
-    write_note(s, note_here(s, step));
+    long long value;
+
+    if (n < 16)
+        return 0;
+    return !ce_json_integer(digits, n, &value) || (unsigned long long)value > EXACT;
 }
 
-static void enter(struct ce_json_scan *s, int is_array)
+static enum ce_json_place number(struct ce_json_scan *s, const char *from)
 {
-    struct ce_json_level *level;
+    const char *digits = from + (*from == '-'), *p = skip_digits(digits), *next;
+    size_t whole = (size_t)(p - digits);
+    int sound = whole == 1 || (whole > 1 && *digits != '0'), integer = 1;
 
-    if (s->depth == CE_JSON_DEPTH_MAX) {
-        s->notes = NULL;
-        s->lost = 1;
+    if (*p == '.') {
+        next = skip_digits(p + 1);
+        sound = sound && next > p + 1;
+        integer = 0;
+        p = next;
     }
-    if (s->notes == NULL)
-        return;
-    level = &s->levels[s->depth];
-    level->note = note_here(s, is_array ? CE_JSON_INTO_ARRAY : CE_JSON_INTO_OBJECT);
-    level->written = 0;
-    level->is_array = is_array;
+    if (*p == 'e' || *p == 'E') {
+        p++;
+        if (*p == '+' || *p == '-')
+            p++;
+        next = skip_digits(p);
+        sound = sound && next > p;
+        integer = 0;
+        p = next;
+    }
+    if (!sound)
+        return fault(s, from, "not a number as JSON writes it");
+    if (integer && is_beyond_exact(digits, whole))
+        return found(s, CE_JSON_INTEGER, from, p);
+    if (s->keeps_way && (s->whole_numbers || !integer))
+        return found(s, CE_JSON_NUMBER, from, p);
+    return go_on(s, p);
+}
+
+/* From a character of true, false or null, or another, on. */
+static const char *skip_word(const char *p)
+{
+    do
+        p++;
+    while (*p >= 'a' && *p <= 'z');
+    return p;
+}
+
+/* ---- brackets ------------------------------------------------------------- */
+
+/* Puts the table that opens there on the way; 0 when there are too many. */
+static int enter(struct ce_json_scan *s, int is_array)
+{
+    struct ce_json_level *level = &s->levels[s->depth + 1];
+
+    if (s->depth == CE_JSON_DEPTH_MAX)
+        return 0;
+    level->step = next_step(s);
     level->item = 1;
+    level->is_array = is_array;
     s->depth++;
-    if (is_array)
-        write_way(s);
+    return 1;
+}
+
+static enum ce_json_place array(struct ce_json_scan *s, const char *from)
+{
+    const char *p = skip_spaces(from + 1);
+
+    if (*p == ']') {
+        s->has_empty_array = 1;
+        return found(s, CE_JSON_EMPTY, from, p + 1);
+    }
+    if (!s->keeps_way)
+        return go_on(s, p);
+    return enter(s, 1) ? found(s, CE_JSON_ARRAY, from, p) : fault(s, from, TOO_DEEP);
+}
+
+static enum ce_json_place object(struct ce_json_scan *s, const char *from)
+{
+    const char *p = skip_spaces(from + 1);
+
+    if (*p == '}') {
+        s->has_empty_object = 1;
+        return s->keeps_way && s->has_empty_array ? found(s, CE_JSON_EMPTY_OBJECT, from, p + 1) : go_on(s, p + 1);
+    }
+    return !s->keeps_way || enter(s, 0) ? go_on(s, p) : fault(s, from, TOO_DEEP);
 }
 
 static void leave(struct ce_json_scan *s)
 {
-    static const struct ce_json_note out = { CE_JSON_OUT, 0, CE_JSON_ITEM };
-
-    if (s->notes == NULL || s->depth == 0)
-        return;   /* depth 0: of no table, and lua-cjson will refuse it */
+    if (s->depth == 0)
+        return;   /* no way is kept, or the bracket closes nothing, which lua-cjson refuses */
     s->depth--;
-    if (s->levels[s->depth].written)
-        write_note(s, out);
+    if (s->reached > s->depth)
+        s->reached = s->depth;
 }
 
-/* ---- tokens --------------------------------------------------------------- */
-
-/* A string's characters from i on, each looked at: where its closing quote is, len when
- * there is none, or where a fault is, with s->why. */
-static size_t check_string(struct ce_json_scan *s, size_t i)
-{
-    const unsigned char *text = (const unsigned char *)s->text;
-    size_t length;
-
-    while (i < s->len && text[i] != '"') {
-        if (text[i] == '\\') {
-            i = i + 2 < s->len ? i + 2 : s->len;
-            continue;
-        }
-        if (text[i] < 0x20 && s->strict)
-            s->why = "a control character inside a string";
-        length = utf8_char(text + i, s->len - i);
-        if (length == 0 && (s->strict || s->text[i] == CE_JSON_STANDIN))
-            s->why = "text that is not UTF-8";
-        if (s->why != NULL)
-            break;
-        i += length != 0 ? length : 1;
-    }
-    return i;
-}
-
-/* The same where nothing in it can be a fault. */
-static size_t skip_string(const struct ce_json_scan *s, size_t i)
-{
-    const char *from = s->text + i, *end = s->text + s->len, *quote = from, *back;
-
-    while ((quote = memchr(quote, '"', (size_t)(end - quote))) != NULL) {
-        for (back = quote; back > from && back[-1] == '\\'; back--)
-            ;
-        if ((quote - back) % 2 == 0)   /* else the quote is escaped */
-            return (size_t)(quote - s->text);
-        quote++;
-    }
-    return s->len;
-}
-
-/* One character, and the letters and spaces behind it. */
-static void skip_word(struct ce_json_scan *s)
-{
-    do
-        s->at++;
-    while ((s->text[s->at] >= 'a' && s->text[s->at] <= 'z') || s->text[s->at] == ' ');
-}
-
-/* From the opening quote to after the closing one, and after the colon that makes it a
- * name.  An end that is missing is left to lua-cjson. */
-static enum ce_json_place string(struct ce_json_scan *s)
-{
-    size_t from = s->at + 1, i = s->careful ? check_string(s, from) : skip_string(s, from), end = i;
-
-    if (s->why != NULL)
-        return fault(s, i, s->why);
-    if (i < s->len)
-        i++;
-    while (is_space(s->text[i]))
-        i++;
-    if (s->text[i] == ':') {
-        s->members++;
-        s->name = from;
-        s->name_len = end - from;
-        i++;
-    }
-    s->at = i;
-    return CE_JSON_END;
-}
-
-/* A number from its first character on; CE_JSON_END when there is nothing to tell. */
-static enum ce_json_place number(struct ce_json_scan *s)
-{
-    const char *text = s->text;
-    size_t from = s->at, digits = from + (text[from] == '-'), i = skip_digits(s, digits), next;
-    size_t whole = i - digits;
-    long long value;
-    int sound = whole == 1 || (whole > 1 && text[digits] != '0'), integer = 1;
-
-    if (i < s->len && text[i] == '.') {
-        next = skip_digits(s, i + 1);
-        sound = sound && next > i + 1;
-        integer = 0;
-        i = next;
-    }
-    if (i < s->len && (text[i] == 'e' || text[i] == 'E')) {
-        i++;
-        if (i < s->len && (text[i] == '+' || text[i] == '-'))
-            i++;
-        next = skip_digits(s, i);
-        sound = sound && next > i;
-        integer = 0;
-        i = next;
-    }
-    if (!sound)
-        return fault(s, from, "not a number as JSON writes it");
-    s->has_number = 1;
-    s->has_fraction = s->has_fraction || !integer;
-    s->at = i;
-    if (s->whole_numbers || !integer)
-        take_note(s, CE_JSON_NUMBER);
-    if (!integer || whole < 16)
-        return CE_JSON_END;
-    if (ce_json_integer(text + digits, whole, &value) && (unsigned long long)value <= EXACT)
-        return CE_JSON_END;
-    return found(s, CE_JSON_INTEGER, from, i);
-}
+/* ---- the scan ------------------------------------------------------------- */
 
 void ce_json_scan_start(struct ce_json_scan *s, const char *text, size_t len, int strict)
 {
-    memset(s, 0, offsetof(struct ce_json_scan, levels));
-    s->text = text;
-    s->len = len;
+    memset(s, 0, offsetof(struct ce_json_scan, levels) + sizeof(s->levels[0]));
+    s->at = text;
+    s->end = text + len;
     s->strict = strict;
     s->careful = strict || memchr(text, CE_JSON_STANDIN, len) != NULL;
     if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)   /* a byte order mark, as Windows editors write it */
-        s->at = 3;
+        s->at = text + 3;
 }
 
-void ce_json_scan_room(struct ce_json_scan *s, struct ce_json_note *notes, size_t room)
+static enum ce_json_place token(struct ce_json_scan *s, const char *p)
 {
-    s->notes = notes;
-    s->room = room;
-}
-
-/* From an opening bracket on: where it closes when there is nothing in it, else 0. */
-static size_t end_of_nothing(const struct ce_json_scan *s, char closing)
-{
-    size_t i = s->at + 1;
-
-    while (is_space(s->text[i]))
-        i++;
-    return s->text[i] == closing ? i + 1 : 0;
-}
-
-static enum ce_json_place array(struct ce_json_scan *s)
-{
-    size_t end = end_of_nothing(s, ']');
-
-    s->has_array = 1;
-    if (end != 0) {
-        take_note(s, CE_JSON_NOTHING);
-        return found(s, CE_JSON_EMPTY, s->at, end);
+    switch (*p) {
+    case '"':
+        return check_string(s, p + 1);
+    case '{':
+        return object(s, p);
+    case '[':
+        return array(s, p);
+    case '}':
+    case ']':
+        leave(s);
+        return go_on(s, p + 1);
+    case '-': case '0': case '1': case '2': case '3': case '4':
+    case '5': case '6': case '7': case '8': case '9':
+        return number(s, p);
+    case ':':   /* or a stand-in could become a name */
+        return fault(s, p, "a colon that does not follow a name in quotes");
+    case '\0':   /* lua-cjson takes it for the end of the text */
+        return fault(s, p, "a NUL byte");
+    default:
+        return go_on(s, skip_word(p));
     }
-    enter(s, 1);
-    s->at++;
-    return CE_JSON_END;
-}
-
-static enum ce_json_place object(struct ce_json_scan *s)
-{
-    if (end_of_nothing(s, '}') != 0)
-        s->has_empty_object = 1;
-    enter(s, 0);
-    s->at++;
-    return CE_JSON_END;
-}
-
-static int is_full(const struct ce_json_scan *s)
-{
-    return s->notes != NULL && s->room - s->nnotes < CE_JSON_NOTES_MIN;
 }
 
 enum ce_json_place ce_json_scan_next(struct ce_json_scan *s)
 {
-    enum ce_json_place place = CE_JSON_END;
+    const char *p = s->at;
+    enum ce_json_place place;
 
-    while (place == CE_JSON_END && s->at < s->len) {
-        switch (s->text[s->at]) {
-        case '"':
-            place = string(s);
-            break;
-        case '[':
-            place = is_full(s) ? CE_JSON_FULL : array(s);
-            break;
-        case '{':
-            place = object(s);
-            break;
-        case '}':
-        case ']':
-            leave(s);
-            s->at++;
-            break;
-        case ',':
-            if (s->depth != 0)
-                s->levels[s->depth - 1].item++;
-            s->at++;
-            break;
-        case '-':
-            place = is_full(s) ? CE_JSON_FULL : number(s);
-            break;
-        case ':':   /* or a stand-in could become a name */
-            return fault(s, s->at, "a colon that does not follow a name in quotes");
-        case '\0':   /* lua-cjson takes it for the end of the text */
-            return fault(s, s->at, "a NUL byte");
-        default:   /* a space, a letter of true, false or null */
-            if (is_digit(s->text[s->at]))
-                place = is_full(s) ? CE_JSON_FULL : number(s);
-            else
-                skip_word(s);
+    for (;;) {   /* most of a text are strings, commas and spaces, which have a short way */
+        if (*p == '"' && !s->careful) {
+            p = skip_string(s, p + 1);
+        } else if (*p == ',') {
+            s->levels[s->depth].item++;
+            p++;
+        } else if (is_space(*p)) {
+            p = skip_spaces(p + 1);
+        } else if (p == s->end) {
+            s->at = p;
+            return CE_JSON_END;
+        } else {
+            place = token(s, p);
+            if (place != CE_JSON_END)
+                return place;
+            p = s->at;
         }
     }
-    return place;
 }

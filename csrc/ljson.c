@@ -5,7 +5,9 @@
  * they damage: integers from 2^53 on are rounded or clipped, numbers are printed
  * with 14 digits, an empty array comes out as an object.  Such values travel
  * through it as stand-ins, strings that begin with a byte which no UTF-8 text has,
- * so nothing here asks for a version.  Everything else stays on its fast way.
+ * so nothing here asks for a version.  What can be set right afterwards, doubles that
+ * are integers and arrays without a mark, is found by its place in the text: most
+ * values need no look.
  *
  * Owns no memory: text and values live on the Lua stack.  Knows nothing of files,
  * and of errors only their text; json.lua makes errors out of that. */
@@ -23,7 +25,6 @@
 #define DIGITS       14
 #define PLAIN_LIMIT  1e14
 #define EXACT        9007199254740992.0        /* 2^53 */
-#define NOTES_FIRST  384                       /* notes that need no memory of their own */
 #define ID_LIMIT     18446744073709551616.0    /* 2^64: up to here an integer may be somebody's id */
 
 /* The upvalues of decode, encode and array. */
@@ -53,19 +54,28 @@ static int call_cjson(lua_State *L)
 
 /* ---- decoding ---------------------------------------------------------- */
 
+#define NAMES_MAX 12
+#define SHALLOW   8    /* tables in each other, for which there is room on the stack at once */
+
+/* The stack while an answer is decoded. */
+enum {
+    TEXT = 1,
+    NAMES,                          /* NAMES_MAX of them */
+    DECODED = NAMES + NAMES_MAX     /* and above it the tables on the way to a value in it */
+};
+
 struct settling {
     size_t members;   /* names seen: fewer than the text has means that one came twice */
     int standins;     /* the text was given stand-ins */
     int arrays;       /* it was not, and what is empty is an array */
-    int numbers;      /* numbers are to be looked at */
-    int count;        /* names are to be counted */
 };
 
-static int fails_at(lua_State *L, const char *why, size_t offset)
+/* A reason why the text is refused at the place that the scan found last. */
+static int fails_there(lua_State *L, const struct ce_json_scan *scan, const char *why)
 {
     lua_pushnil(L);
     lua_pushstring(L, why);
-    lua_pushinteger(L, (lua_Integer)offset + 1);
+    lua_pushinteger(L, (lua_Integer)(scan->place - lua_tostring(L, TEXT)) + 1);
     return 3;
 }
 
@@ -77,15 +87,21 @@ static int holds(const char *digits, size_t n)
     return CE_HAS_INTEGERS && ce_json_integer(digits, n, &value);
 }
 
-static void push_array(lua_State *L)
+/* The table on top is an array, or is none. */
+static void mark(lua_State *L)
 {
-    lua_newtable(L);
     lua_pushvalue(L, MARK);
     lua_setmetatable(L, -2);
 }
 
-/* What the stand-in on top of the stack stands for, pushed. */
-static void push_original(lua_State *L)
+static void unmark(lua_State *L)
+{
+    lua_pushnil(L);
+    lua_setmetatable(L, -2);
+}
+
+/* The stand-in on top of the stack becomes what it stands for. */
+static void settle_standin(lua_State *L)
 {
     size_t n;
     const char *text = lua_tolstring(L, -1, &n);
@@ -93,77 +109,83 @@ static void push_original(lua_State *L)
     long long value;
 #endif
 
-    if (text[1] == '[')
-        push_array(L);
+    if (text[1] == '[') {
+        lua_newtable(L);
+        mark(L);
 #if CE_HAS_INTEGERS
-    else if (ce_json_integer(text + 1, n - 1, &value))
+    } else if (ce_json_integer(text + 1, n - 1, &value)) {
         lua_pushinteger(L, (lua_Integer)value);
 #endif
-    else
+    } else {
         lua_pushlstring(L, text + 1, n - 1);   /* its digits as text: whole, if not a number */
+    }
+    lua_replace(L, -2);
 }
+
+/* The number on top becomes an integer where it is one and this Lua has them: 1 when it was
+ * replaced, 0 when it is right, -1 when it is no number at all. */
+static int settle_number(lua_State *L)
+{
+    double number = (double)lua_tonumber(L, -1);
+
+    if (number - number != 0.0)
+        return -1;   /* 1e400 */
+#if CE_HAS_INTEGERS
+    if (number > -EXACT && number < EXACT && (double)(lua_Integer)number == number) {
+        lua_pop(L, 1);
+        lua_pushinteger(L, (lua_Integer)number);
+        return 1;
+    }
+#endif
+    return 0;
+}
+
+static int too_large(lua_State *L)
+{
+    lua_pushnil(L);
+    lua_pushliteral(L, "a number too large");
+    return 2;
+}
+
+/* The text from its first character on. */
+static void push_text(lua_State *L, const char *from, const char *end)
+{
+    if (from == lua_tostring(L, TEXT))
+        lua_pushvalue(L, TEXT);
+    else
+        lua_pushlstring(L, from, (size_t)(end - from));
+}
+
+/* ---- decoding a person's text, and what needs stand-ins -------------------- */
 
 static int settle_table(lua_State *L, struct settling *s);
 
-/* May the value on top have to be another?  Most are texts and need no closer look. */
-static int is_suspect(lua_State *L, const struct settling *s)
-{
-    switch (lua_type(L, -1)) {
-    case LUA_TTABLE:
-        return 1;
-    case LUA_TNUMBER:
-        return s->numbers;
-    case LUA_TSTRING:
-        return s->standins && lua_tostring(L, -1)[0] == CE_JSON_STANDIN;
-    default:
-        return 0;
-    }
-}
-
-/* A suspect as it should be: 1 when a better one was pushed above it, 0 when it is
- * right, -1 when it is no number at all. */
+/* The value on top as it should be, as settle_number() says it. */
 static int settle(lua_State *L, struct settling *s)
 {
-    double number;
-
     switch (lua_type(L, -1)) {
-    case LUA_TSTRING:
-        push_original(L);
-        return 1;
     case LUA_TTABLE:
         return settle_table(L, s);
-    default:
-#if CE_HAS_INTEGERS
-        if (lua_isinteger(L, -1))
+    case LUA_TNUMBER:
+        return settle_number(L);
+    case LUA_TSTRING:
+        if (!s->standins || lua_tostring(L, -1)[0] != CE_JSON_STANDIN)
             return 0;
-#endif
-        number = (double)lua_tonumber(L, -1);
-        if (number - number != 0.0)
-            return -1;   /* 1e400 */
-#if CE_HAS_INTEGERS
-        if (number > -EXACT && number < EXACT && (double)(lua_Integer)number == number) {
-            lua_pushinteger(L, (lua_Integer)number);
-            return 1;
-        }
-#endif
+        settle_standin(L);
+        return 1;
+    default:
         return 0;
     }
-}
-
-static void mark(lua_State *L, int table)
-{
-    lua_pushvalue(L, MARK);
-    lua_setmetatable(L, table);
 }
 
 static int settle_array(lua_State *L, struct settling *s, int table, int count)
 {
     int i, rc;
 
-    mark(L, table);
+    mark(L);
     for (i = 1; i <= count; i++) {
         lua_rawgeti(L, table, i);
-        rc = is_suspect(L, s) ? settle(L, s) : 0;
+        rc = settle(L, s);
         if (rc < 0)
             return -1;
         if (rc > 0)
@@ -183,9 +205,8 @@ static int settle_table(lua_State *L, struct settling *s)
     lua_pushnil(L);
     while (lua_next(L, table)) {
         empty = 0;
-        if (s->count)
-            s->members++;
-        rc = is_suspect(L, s) ? settle(L, s) : 0;
+        s->members++;
+        rc = settle(L, s);
         if (rc < 0)
             return -1;
         if (rc > 0) {
@@ -196,100 +217,7 @@ static int settle_table(lua_State *L, struct settling *s)
         lua_settop(L, table + 1);
     }
     if (empty && s->arrays)
-        mark(L, table);
-    return 0;
-}
-
-/* ---- decoding by notes ---------------------------------------------------- */
-
-/* The key that a note names in the table on top and its value, nil when it is not there,
- * since another value of the same name came later: pushed. */
-static void push_noted(lua_State *L, const char *text, const struct ce_json_note *note)
-{
-    if (note->len == CE_JSON_ITEM)
-        lua_pushinteger(L, (lua_Integer)note->at);
-    else
-        lua_pushlstring(L, text + note->at, note->len);
-    lua_pushvalue(L, -1);
-    lua_rawget(L, -3);
-}
-
-/* Marks the table on top if it is the array that the text has there, and not an object
- * of the same name. */
-static void mark_noted(lua_State *L, enum ce_json_step step)
-{
-    int is_array = ce_rawlen(L, -1) > 0;
-
-    if (step == CE_JSON_NOTHING && !is_array) {
-        lua_pushnil(L);
-        is_array = !lua_next(L, -2);
-        if (!is_array)
-            lua_pop(L, 2);
-    }
-    if (is_array)
-        mark(L, lua_gettop(L));
-}
-
-/* A key and its value are on top of their table: the value settled, if it is a number. */
-static int settle_number(lua_State *L, struct settling *s)
-{
-    int rc = lua_type(L, -1) == LUA_TNUMBER ? settle(L, s) : 0;
-
-    if (rc > 0) {
-        lua_remove(L, -2);
-        lua_rawset(L, -3);
-    } else {
-        lua_pop(L, 2);
-    }
-    return rc < 0 ? -1 : 0;
-}
-
-/* The same for a table: 1 when it stays on top, without its key, to be looked into. */
-static int enter_table(lua_State *L, enum ce_json_step step)
-{
-    if (!lua_istable(L, -1)) {
-        lua_pop(L, 2);
-        return 0;
-    }
-    if (step != CE_JSON_INTO_OBJECT)
-        mark_noted(L, step);
-    if (step == CE_JSON_NOTHING) {
-        lua_pop(L, 2);
-        return 0;
-    }
-    lua_remove(L, -2);
-    return 1;
-}
-
-/* Settles what the notes lead to in the table on top; 0, or -1 for what is no number. */
-static int settle_noted(lua_State *L, struct settling *s, const char *text, const struct ce_json_note *notes, size_t count)
-{
-    size_t i, missed = 0;   /* tables that were to be entered and are not there, one in another */
-
-    luaL_checkstack(L, CE_JSON_DEPTH_MAX + LUA_MINSTACK, "JSON is nested too deeply");
-    if (notes[0].step == CE_JSON_INTO_ARRAY)
-        mark_noted(L, notes[0].step);
-    for (i = 1; i + 1 < count; i++) {   /* the first and the last are of the outermost table */
-        enum ce_json_step step = notes[i].step;
-
-        if (step == CE_JSON_OUT) {
-            if (missed != 0)
-                missed--;
-            else
-                lua_pop(L, 1);
-        } else if (missed != 0) {
-            if (step == CE_JSON_INTO_OBJECT || step == CE_JSON_INTO_ARRAY)
-                missed++;
-        } else {
-            push_noted(L, text, &notes[i]);
-            if (step == CE_JSON_NUMBER) {
-                if (settle_number(L, s) != 0)
-                    return -1;
-            } else if (!enter_table(L, step) && step != CE_JSON_NOTHING) {
-                missed = 1;
-            }
-        }
-    }
+        mark(L);
     return 0;
 }
 
@@ -308,106 +236,238 @@ static void push_with_standins(lua_State *L, const char *text, size_t len, int s
     struct ce_json_scan scan;
     enum ce_json_place place;
     luaL_Buffer out;
-    size_t from;
+    const char *from;
 
     luaL_buffinit(L, &out);
     ce_json_scan_start(&scan, text, len, strict);
     from = scan.at;
     while ((place = ce_json_scan_next(&scan)) != CE_JSON_END) {
-        luaL_addlstring(&out, text + from, scan.place - from);
-        add_standin(&out, text + scan.place, place == CE_JSON_EMPTY ? 1 : scan.place_len);
-        from = scan.place + scan.place_len;
+        luaL_addlstring(&out, from, (size_t)(scan.place - from));
+        add_standin(&out, scan.place, place == CE_JSON_EMPTY ? 1 : (size_t)(scan.at - scan.place));
+        from = scan.at;
     }
-    luaL_addlstring(&out, text + from, len - from);
+    luaL_addlstring(&out, from, (size_t)(scan.end - from));
     luaL_pushresult(&out);
 }
 
-/* Four times the room for notes, owned by what is put at index. */
-static void more_room(lua_State *L, int index, struct ce_json_scan *scan)
-{
-    size_t room = scan->room * 4;
-    struct ce_json_note *notes = ce_newuserdata(L, room * sizeof(*notes));
-
-    memcpy(notes, scan->notes, scan->nnotes * sizeof(*notes));
-    lua_replace(L, index);
-    ce_json_scan_room(scan, notes, room);
-}
-
-/* decode(text, strict) -> value | nil, why, byte offset or nil.
- * Strict is for what a person wrote: no raw control characters in strings, only
- * UTF-8, no name twice, no integer that this Lua cannot hold.  Otherwise the last
- * of two equal names counts and such an integer comes as text.
- * A text is copied for stand-ins only when it has to be: an empty array comes back as an
+/* Looks at the text first, then has it decoded, then at every value.
+ * The text is copied for stand-ins only when it has to be: an empty array comes back as an
  * empty table, which is as good where no object is empty. */
-static int json_decode(lua_State *L)
+static int decode_carefully(lua_State *L, const char *text, size_t len, int strict)
 {
-    enum { TEXT = 1, NOTES, RESULT };
-    size_t len, start;
-    const char *text = luaL_checklstring(L, TEXT, &len);
-    int strict = lua_toboolean(L, 2), empty_arrays = 0;
-    struct settling settling = { 0, 0, 0, 0, strict };
-    struct ce_json_note notes[NOTES_FIRST];
+    struct settling settling = { 0, 0, 0 };
     struct ce_json_scan scan;
     enum ce_json_place place;
+    const char *start;
 
-    lua_settop(L, TEXT);
-    lua_pushnil(L);   /* NOTES, when they are many */
     lua_pushvalue(L, CJSON);
     ce_json_scan_start(&scan, text, len, strict);
     start = scan.at;
-    if (!strict) {
-        scan.whole_numbers = CE_HAS_INTEGERS;
-        ce_json_scan_room(&scan, notes, NOTES_FIRST);
-    }
     while ((place = ce_json_scan_next(&scan)) != CE_JSON_END) {
-        if (place == CE_JSON_FULL) {
-            more_room(L, NOTES, &scan);
-            continue;
-        }
         if (place == CE_JSON_FAULT)
-            return fails_at(L, scan.why, scan.place);
-        if (place == CE_JSON_EMPTY) {
-            empty_arrays = 1;
+            return fails_there(L, &scan, scan.why);
+        if (place == CE_JSON_EMPTY)
             continue;
-        }
-        if (strict && !holds(text + scan.place, scan.place_len))
-            return fails_at(L, "an integer too large for this Lua: put it in quotes", scan.place);
+        if (strict && !holds(scan.place, (size_t)(scan.at - scan.place)))
+            return fails_there(L, &scan, "an integer too large for this Lua: put it in quotes");
         settling.standins = 1;
     }
-    if (empty_arrays && scan.has_empty_object)
+    if (scan.has_empty_array && scan.has_empty_object)
         settling.standins = 1;
-    settling.arrays = empty_arrays && !settling.standins;
-    settling.numbers = CE_HAS_INTEGERS ? scan.has_number : scan.has_fraction;
+    settling.arrays = scan.has_empty_array && !settling.standins;
     if (settling.standins)
         push_with_standins(L, text, len, strict);
-    else if (start > 0)
-        lua_pushlstring(L, text + start, len - start);
     else
-        lua_pushvalue(L, TEXT);
+        push_text(L, start, scan.end);
     if (!call_cjson(L))
         return 2;
-    if (!strict && !scan.has_array && !settling.numbers && !settling.standins)
-        return 1;   /* lua-cjson got all of it right */
-    if (!strict && !settling.standins && !scan.lost) {
-        if (scan.nnotes == 0 || settle_noted(L, &settling, text, scan.notes, scan.nnotes) == 0) {
-            lua_settop(L, RESULT);
-            return 1;
-        }
-        lua_pushnil(L);
-        lua_pushliteral(L, "a number too large");
-        return 2;
-    }
-    if (is_suspect(L, &settling) && settle(L, &settling) < 0) {
-        lua_pushnil(L);
-        lua_pushliteral(L, "a number too large");
-        return 2;
-    }
+    if (settle(L, &settling) < 0)
+        return too_large(L);
     if (strict && settling.members != scan.members) {
         lua_pushnil(L);
         lua_pushliteral(L, "the same name twice in one object");
         return 2;
     }
     return 1;
+}
+
+/* ---- decoding an answer ---------------------------------------------------- */
+
+/* Names that are on the stack already, from NAMES on. */
+struct names {
+    size_t count;
+    struct ce_json_step known[NAMES_MAX];
+};
+
+static void push_new_name(lua_State *L, const struct ce_json_step *step)
+{
+    if (memchr(step->name, '\\', step->n) == NULL) {
+        lua_pushlstring(L, step->name, step->n);
+        return;
+    }
+    lua_pushvalue(L, CJSON);   /* which knows the escapes, and reads them in quotes */
+    lua_pushlstring(L, step->name - 1, step->n + 2);
+    if (!call_cjson(L))
+        lua_pop(L, 1);   /* nil: a name of nothing */
+}
+
+/* The rows of a list have the same names, so that these are kept; in other answers few come twice. */
+static void push_name(lua_State *L, const struct ce_json_scan *scan, const struct ce_json_step *step, struct names *names)
+{
+    size_t i;
+
+    for (i = 0; i < names->count; i++) {
+        if (names->known[i].n == step->n && memcmp(names->known[i].name, step->name, step->n) == 0) {
+            lua_pushvalue(L, NAMES + (int)i);
+            return;
+        }
+    }
+    push_new_name(L, step);
+    if (names->count == NAMES_MAX || !scan->levels[1].is_array)
+        return;
+    lua_pushvalue(L, -1);
+    lua_replace(L, NAMES + (int)names->count);
+    names->known[names->count++] = *step;
+}
+
+static void push_key(lua_State *L, const struct ce_json_scan *scan, const struct ce_json_step *step, struct names *names)
+{
+    if (step->name != NULL)
+        push_name(L, scan, step, names);
+    else
+        lua_pushinteger(L, (lua_Integer)step->n);
+}
+
+/* Leaves the tables on the way to where the scan is on the stack, each above the one that
+ * it is in.  One that is not there, since another value of the same name came later, is
+ * whatever that is, or nil. */
+static void follow(lua_State *L, struct ce_json_scan *scan, struct names *names)
+{
+    if (scan->reached == 0)
+        scan->reached = 1;   /* the outermost is the result itself */
+    lua_settop(L, DECODED - 1 + (int)scan->reached);
+    while (scan->reached < scan->depth) {
+        scan->reached++;
+        if (scan->reached > SHALLOW)
+            luaL_checkstack(L, LUA_MINSTACK, "JSON is nested too deeply");
+        if (lua_istable(L, -1)) {
+            push_key(L, scan, &scan->levels[scan->reached].step, names);
+            lua_rawget(L, -2);
+        } else {
+            lua_pushnil(L);
+        }
+    }
+}
+
+/* Whether the table on top is. */
+static int is_empty(lua_State *L)
+{
+    lua_pushnil(L);
+    if (!lua_next(L, -2))
+        return 1;
+    lua_pop(L, 2);
+    return 0;
+}
+
+/* The value of a number, an empty array or an empty object in the text is on top, unless a
+ * value of another kind came later under the same name.  As settle_number(). */
+static int settle_value(lua_State *L, enum ce_json_place place)
+{
+    int type = lua_type(L, -1);
+
+    if (place == CE_JSON_NUMBER)
+        return type == LUA_TNUMBER ? settle_number(L) : 0;
+    if (type != LUA_TTABLE)
+        return 0;
+    if (place == CE_JSON_EMPTY_OBJECT)   /* which an empty array before it was taken for */
+        unmark(L);
+    else if (is_empty(L))
+        mark(L);
+    return 0;
+}
+
+/* Sets right what lua-cjson left wanting where the scan is; -1 when that is no number. */
+static int settle_place(lua_State *L, struct ce_json_scan *scan, enum ce_json_place place, struct names *names)
+{
+    int rc;
+
+    follow(L, scan, names);
+    if (scan->depth == 0)
+        return settle_value(L, place);
+    if (!lua_istable(L, -1))
+        return 0;
+    if (place == CE_JSON_ARRAY) {
+        if (ce_rawlen(L, -1) > 0)   /* else it is an object that came later under the same name */
+            mark(L);
+        return 0;
+    }
+    push_key(L, scan, &scan->step, names);
+    lua_pushvalue(L, -1);
+    lua_rawget(L, -3);
+    rc = settle_value(L, place);
+    if (rc > 0)
+        lua_rawset(L, -3);
+    return rc;
+}
+
+/* The text is refused, nil and the reason are on top; a fault that lua-cjson lets pass goes
+ * before, since its place is known. */
+static int refused(lua_State *L, struct ce_json_scan *scan)
+{
+    enum ce_json_place place;
+
+    do
+        place = ce_json_scan_next(scan);
+    while (place != CE_JSON_END && place != CE_JSON_FAULT);
+    return place == CE_JSON_FAULT ? fails_there(L, scan, scan->why) : 2;
+}
+
+/* Has the answer decoded, then follows its text to the values that lua-cjson may have left
+ * wanting and to no others: most need nothing. */
+static int decode_answer(lua_State *L, const char *text, size_t len)
+{
+    struct ce_json_scan scan;
+    struct names names;
+    enum ce_json_place place;
+
+    luaL_checkstack(L, DECODED + SHALLOW + LUA_MINSTACK, "no room to decode");
+    ce_json_scan_start(&scan, text, len, 0);
+    lua_settop(L, DECODED - 1);
+    lua_pushvalue(L, CJSON);
+    push_text(L, scan.at, scan.end);
+    if (!call_cjson(L))
+        return refused(L, &scan);
+    names.count = 0;
+    scan.keeps_way = 1;
+    scan.whole_numbers = CE_HAS_INTEGERS;
+    while ((place = ce_json_scan_next(&scan)) != CE_JSON_END) {
+        if (place == CE_JSON_FAULT)
+            return fails_there(L, &scan, scan.why);
+        if (place == CE_JSON_INTEGER) {   /* rare enough to read all of it again */
+            lua_settop(L, TEXT);
+            return decode_carefully(L, text, len, 0);
+        }
+        if (settle_place(L, &scan, place, &names) < 0) {
+            too_large(L);
+            return refused(L, &scan);
+        }
+    }
+    lua_settop(L, DECODED);
+    return 1;
+}
+
+/* decode(text, strict) -> value | nil, why, byte offset or nil.
+ * Strict is for what a person wrote: no raw control characters in strings, only
+ * UTF-8, no name twice, no integer that this Lua cannot hold.  Otherwise the last
+ * of two equal names counts and such an integer comes as text. */
+static int json_decode(lua_State *L)
+{
+    size_t len;
+    const char *text = luaL_checklstring(L, TEXT, &len);
+    int strict = lua_toboolean(L, 2);
+
+    lua_settop(L, TEXT);
+    return strict ? decode_carefully(L, text, len, 1) : decode_answer(L, text, len);
 }
 
 /* ---- encoding ---------------------------------------------------------- */

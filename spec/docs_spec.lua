@@ -15,7 +15,7 @@ local PUBLIC = {
     return debug.getmetatable(client:instance("t")).__index
   end,
   ["celements.Pages"] = function()
-    return debug.getmetatable(require("celements.page").new(function() end, {})).__index
+    return require("celements.page").methods
   end,
   ["celements.store"] = function()
     return require "celements.store"

@@ -26,7 +26,7 @@ local function exactly(value)
 end
 
 local NAMES = { "id", "a", "tags", "a longer name with spaces", "\195\164", "1", "", 'q\\"uote', "\\u0061\\u0062" }
-local PLAIN = { "0", "-7", "12", "1.5", "2.0", "1e3", "true", "false", "null", '"text"', '"[1,{]\\\\"', "[]", "[ ]" }
+local PLAIN = { "0", "-7", "12", "1.5", "2.0", "1e3", "true", "false", "null", '"text"', '"[1,{]\\\\"', "[]", "[ ]", "{}", "{ }" }
 
 -- A text at random: objects and arrays in each other, to a depth, no name twice.
 local function random_text(depth)
@@ -204,6 +204,30 @@ for name, cjson in pairs(versions.all()) do
       assert.equal(exactly(engine.decode(text, true)), exactly(engine.decode(text, false)))
     end)
 
+    it("finds it in rows of which each has names of its own, and more than can be kept in mind", function()
+      local rows = {}
+      for i = 1, 40 do
+        rows[i] = ('{"id":%d,"name%d":%d,"tags":[%d],"c":{"name%d":[]}}'):format(i, i % 20, i, i, i % 30)
+      end
+      local text = "[" .. table.concat(rows, ",") .. "]"
+      local list = engine.decode(text, false)
+      assert.equal(exactly(engine.decode(text, true)), exactly(list))
+      assert.same({ id = 40, name0 = 40, tags = { 40 }, c = { name10 = {} } }, list[40])
+    end)
+
+    it("keeps [] and {} apart beside an integer that it cannot hold", function()
+      local value = engine.decode('[{"a":[],"b":{},"c":9223372036854775808,"d":[1]}]', false)
+      assert.equal(exactly(engine.decode('[{"a":[],"b":{},"c":"9223372036854775808","d":[1]}]', true)), exactly(value))
+    end)
+
+    it("says where an answer is not JSON, though lua-cjson lets it pass, before anything else", function()
+      for text, at in pairs { ['["a\255b"]'] = 4, ["[01]"] = 2, ["[1e400, 01]"] = 9, ["[1, 2.]"] = 5, ["[1]\0]"] = 4, ["[1.,"] = 2 } do
+        local value, _, offset = engine.decode(text, false)
+        assert.is_nil(value)
+        assert.equal(at, offset, text)
+      end
+    end)
+
     it("reads any order of tokens as strictly as a person's file, equal names apart", function()
       local tokens = { "[", "[", "]", "]", "{", "}", ",", ":", '"a"', '"a":', '"', "1", "-", " ", "null", "x", "\\", "[]", "{}" }
       math.randomseed(4711)
@@ -230,6 +254,11 @@ for name, cjson in pairs(versions.all()) do
         ['{"a":{"b":7},"a":[]}'] = '{"a":[]}',
         ['{"a":{"b":8},"a":9,"c":10}'] = '{"a":9,"c":10}',
         ['{"a":11,"a":"12"}'] = '{"a":"12"}',
+        ['{"a":[],"a":{}}'] = '{"a":{}}',
+        ['{"a":{},"a":[]}'] = '{"a":[]}',
+        ['{"a":[],"a":{},"a":[]}'] = '{"a":[]}',
+        ['{"a":[{"b":[]}],"a":[{"b":{ }}]}'] = '{"a":[{"b":{}}]}',
+        ['{"a":[13],"\\u0061":{},"c":[]}'] = '{"a":{},"c":[]}',
       } do
         assert.equal(exactly(engine.decode(expected, true)), exactly(engine.decode(text, false)), text)
       end

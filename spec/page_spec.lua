@@ -165,6 +165,15 @@ describe("what stands beside the rows", function()
     assert.equal(0, it.left)
   end)
 
+  it("is what a limit kept back too, in the middle of a page", function()
+    local it = page.new((list_of(THREE)), { limit = 3 })
+    assert.same({ 0, 0 }, { it.count, it.left })
+    assert.same({ 1, 2, 3 }, rows_of(it))
+    assert.same({ 3, 1, "c" }, { it.count, it.left, it.next_page })
+    assert.is_nil((it:step()))
+    assert.same({ 3, 1 }, { it.count, it.left })
+  end)
+
   it("is enough to go on later: the rest comes, each row once", function()
     for stop = 2, 4, 2 do -- a page's end: nothing is left of it
       local first = page.new((list_of(THREE)), { limit = stop })

@@ -15,13 +15,25 @@ local errors = require "celements.error"
 ---@field err celements.Error?  why it cannot go on; raised again by every further step
 local pages = {}
 
-local pages_mt = { __name = "celements.Pages", __index = pages }
+local pages_mt = { __name = "celements.Pages" }
+
+-- Both are counted when somebody asks, so that no row pays for them.
+function pages_mt:__index(name)
+  if name == "count" then
+    return self.before + self.at
+  elseif name == "left" then
+    return #self.rows - self.at
+  end
+  return pages[name]
+end
 
 function pages_mt:__tostring()
   return ("celements.Pages (%d rows so far%s)"):format(self.count, self.err and ", failed" or "")
 end
 
 local M = {}
+
+local NONE = {} -- the rows while there is no page
 
 local function repeated_token(info)
   return errors.new {
@@ -53,7 +65,8 @@ local function turn(self, in_loop)
   if self.ended then
     return false
   end
-  self.rows = nil -- two pages at a time would be one too many in memory
+  self.before, self.at, self.last = self.count, 0, 0
+  self.rows = NONE -- two pages at a time would be one too many in memory
   local rows, info = self.fetch(self.next_page, in_loop)
   if rows == nil then
     return nil, info
@@ -70,7 +83,8 @@ local function turn(self, in_loop)
   elseif token then
     self.seen[token] = true
   end
-  self.rows, self.at, self.left = rows, 0, #rows
+  self.rows = rows
+  self.last = self.limit and math.min(#rows, self.limit - self.before) or #rows
   self.info = info
   self.total = tonumber(headers["elements-total-count"]) or self.total
   if info.warning then
@@ -80,7 +94,8 @@ local function turn(self, in_loop)
   return true
 end
 
-local function step(self, in_loop)
+-- To a page that has a row to hand out: true, or nil and, unless the list has ended, the error.
+local function go_on(self, in_loop)
   if self.limit and self.count >= self.limit then
     return nil
   end
@@ -94,7 +109,17 @@ local function step(self, in_loop)
       return nil, err
     end
   end
-  self.at, self.left, self.count = self.at + 1, self.left - 1, self.count + 1
+  return true
+end
+
+local function step(self, in_loop)
+  if self.at >= self.last then
+    local more, err = go_on(self, in_loop)
+    if not more then
+      return nil, err
+    end
+  end
+  self.at = self.at + 1
   return self.rows[self.at]
 end
 
@@ -121,8 +146,14 @@ function pages:next()
   return row_or_raise(step(self))
 end
 
+-- What a `for` loop calls.  Nearly all rows are there already, and not worth two more calls.
 function pages_mt:__call()
-  return row_or_raise(step(self, true))
+  local at = self.at + 1
+  if at > self.last then
+    return row_or_raise(step(self, true))
+  end
+  self.at = at
+  return self.rows[at]
 end
 
 --- All rows that are left, in a list; nil and the error instead of raising.
@@ -151,13 +182,17 @@ function M.new(fetch, options)
     fetch = fetch,
     limit = options.limit,
     next_page = options.page,
-    at = 0,
-    left = 0,
-    count = 0,
+    rows = NONE,
+    before = 0, -- rows of earlier pages
+    at = 0, -- the row of this page that was handed out last
+    last = 0, -- the one that may be handed out last
     seen = options.page and { [options.page] = true } or {},
     warnings = {},
     ended = false,
   }, pages_mt)
 end
+
+--- What an iterator can do, for the documentation.
+M.methods = pages
 
 return M
