@@ -23,7 +23,7 @@ local DISTRUST = 1 -- seconds without another try, after a pump that never came
 
 -- How late an answer may be seen: after a share of the time that calls take, and of the
 -- time that nothing has come.
-local SHARE_OF_CALL, SHARE_OF_SILENCE = 0.01, 0.125
+local SHARE_OF_CALL, SHARE_OF_SILENCE = 1 / 60, 1 / 8
 local INERTIA = 8 -- how many calls change what is typical
 
 local SPARE_MAX = 512 -- baskets kept for the next calls
