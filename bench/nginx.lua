@@ -30,7 +30,7 @@ end
 -- wrk's figures for so many at once, in milliseconds, and the worker's CPU a call.
 local function load_of(client, case)
   local began = worker_cpu()
-  local output = lib.sh(("%s wrk -t1 -c%d -d%d --latency '%s/%s?about=%s'"):format(
+  local output = lib.sh(("%s wrk -t1 -c%d -d%d --timeout 20s --latency '%s/%s?about=%s'"):format(
     lib.pin_load, case.in_flight, SECONDS, APP, client, case.about))
   local cpu = worker_cpu() - began
   if output:find "Non%-2xx" or output:find "Socket errors" then
@@ -56,7 +56,7 @@ local rows = { { "", "p50 ms", "p99 ms", "calls/s", "ratio", "CPU us", "ratio", 
 for _, case in ipairs(CASES) do
   local theirs, mine = {}, {}
   for _, client in ipairs { "cosocket", "celements" } do
-    load_of(client, case) -- connections are opened
+    load_of(client, case) -- connections are opened, on a busy machine for seconds
   end
   for round = 1, ROUNDS do
     lib.progress(("nginx, %d in flight, round %d of %d"):format(case.in_flight, round, ROUNDS))

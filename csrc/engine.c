@@ -1,6 +1,6 @@
 /* engine.c -- many HTTP transfers, one descriptor to watch.
  *
- * Owns the curl multi handle, the poller, the easy handles and every byte of an
+ * Owns the curl multi handles, the poller, the easy handles and every byte of an
  * answer.  Lends answer bytes until ce_transfer_free().  Copies all it is given.
  * Knows nothing of Lua, JSON, retries or what the secrets mean.  Make it after
  * fork: its descriptors and TLS sessions are not for sharing (pitfall 4). */
@@ -36,15 +36,36 @@
  * alone would keep four for each call in flight, and so lose them after every burst. */
 #define IDLE_MAX      512
 
+/* At the end of each call, and to find a connection for the next, libcurl walks along all
+ * that it has, which with 1,024 in flight is a third of all instructions.  So beyond this
+ * many calls there is a pool, that is a multi handle, of their own, with its own copy of a
+ * bundle of certificates.  HTTP/2, which has few connections, stays in the first. */
+#define POOL_CALLS    64
+#define POOLS_MAX     16
+
+struct pool {
+    struct ce_engine *engine;
+    CURLM *multi;
+    int64_t due;                       /* when libcurl wants to be called; -1: no timer */
+    int64_t rests_since;               /* when running became 0 */
+    int running;
+};
+
+/* By descriptor. */
+struct sock {
+    ino_t inode;                       /* of one that we opened, else 0 */
+    struct pool *pool;                 /* whose libcurl has to hear of it */
+};
+
 struct ce_transfer {
     struct ce_engine *engine;          /* NULL once the engine is closed */
+    struct pool *pool;                 /* NULL: in none */
     CURL *easy;
     uint64_t id;
     uint64_t settings_id;              /* whose options the handle holds; 0: nobody's */
     struct ce_transfer *prev, *next;   /* in engine->live, or next alone in engine->idle */
     struct ce_transfer *fprev, *fnext; /* in engine->finished */
     int queued;                        /* stands in engine->finished */
-    int added;                         /* the multi handle has it */
     int done;
     int compressed;                    /* the handle asks for a compressed answer */
     int by_target;                     /* the handle has the origin; see set_origin() */
@@ -70,7 +91,8 @@ struct ce_transfer {
 };
 
 struct ce_engine {
-    CURLM *multi;
+    struct pool pools[POOLS_MAX];      /* the first is always there */
+    int npools;
     struct ce_poller *poller;
     struct ce_trust trust;
     int trust_known;
@@ -79,7 +101,6 @@ struct ce_engine {
     int shield_sigpipe;                /* this libcurl can raise SIGPIPE */
     int gzip;                          /* this libcurl can undo it */
     void (*clear_tls_errors)(void);    /* OpenSSL's, when the process has one */
-    int64_t due;                       /* when libcurl wants to be called; -1: no timer */
     int64_t now;
     int running;
     uint64_t last_id;
@@ -87,7 +108,7 @@ struct ce_engine {
     struct ce_transfer *idle;
     int nidle;
     struct ce_transfer *finished_first, *finished_last;
-    ino_t *sockets;                    /* by descriptor: the inode of each that we opened, else 0 */
+    struct sock *sockets;              /* by descriptor */
     int nsockets;
 };
 
@@ -179,28 +200,28 @@ static ino_t inode_of(int fd)
     return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) ? st.st_ino : 0;
 }
 
-static int note_socket(struct ce_engine *e, int fd)
+/* Room in the table for this descriptor. */
+static int know_socket(struct ce_engine *e, int fd)
 {
-    if (fd >= e->nsockets) {
-        int size = e->nsockets == 0 ? 64 : e->nsockets;
-        ino_t *grown;
+    int size = e->nsockets == 0 ? 64 : e->nsockets;
+    struct sock *grown;
 
-        while (size <= fd)
-            size *= 2;
-        grown = realloc(e->sockets, (size_t)size * sizeof(*grown));
-        if (grown == NULL)
-            return CE_ENOMEM;
-        memset(grown + e->nsockets, 0, (size_t)(size - e->nsockets) * sizeof(*grown));
-        e->sockets = grown;
-        e->nsockets = size;
-    }
-    e->sockets[fd] = inode_of(fd);
+    if (fd < e->nsockets)
+        return CE_OK;
+    while (size <= fd)
+        size *= 2;
+    grown = realloc(e->sockets, (size_t)size * sizeof(*grown));
+    if (grown == NULL)
+        return CE_ENOMEM;
+    memset(grown + e->nsockets, 0, (size_t)(size - e->nsockets) * sizeof(*grown));
+    e->sockets = grown;
+    e->nsockets = size;
     return CE_OK;
 }
 
 static int is_ours(const struct ce_engine *e, int fd)
 {
-    return fd < e->nsockets && e->sockets[fd];
+    return fd < e->nsockets && e->sockets[fd].inode != 0;
 }
 
 /* CURLOPT_OPENSOCKETFUNCTION: close-on-exec, so that a child of the script does not
@@ -220,10 +241,11 @@ static curl_socket_t on_open(void *userp, curlsocktype purpose, struct curl_sock
 #endif
     if (fd < 0)
         return CURL_SOCKET_BAD;
-    if (note_socket(e, fd) != CE_OK) {
+    if (know_socket(e, fd) != CE_OK) {
         close(fd);
         return CURL_SOCKET_BAD;
     }
+    e->sockets[fd].inode = inode_of(fd);
     return fd;
 }
 
@@ -234,14 +256,15 @@ static int on_close(void *userp, curl_socket_t fd)
 
     ce_poller_forget(e->poller, fd);
     if (is_ours(e, fd))
-        e->sockets[fd] = 0;
+        e->sockets[fd].inode = 0;
     return close(fd);
 }
 
 /* CURLMOPT_SOCKETFUNCTION */
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *userp, void *socketp)
 {
-    struct ce_engine *e = userp;
+    struct pool *pool = userp;
+    struct ce_engine *e = pool->engine;
     struct ce_transfer *t = NULL;
     int wanted = 0;
 
@@ -255,8 +278,10 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *userp, void *
         wanted |= CE_POLL_IN;
     if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
         wanted |= CE_POLL_OUT;
-    if (ce_poller_want(e->poller, fd, wanted) == CE_OK)
+    if (know_socket(e, fd) == CE_OK && ce_poller_want(e->poller, fd, wanted) == CE_OK) {
+        e->sockets[fd].pool = pool;
         return 0;
+    }
     /* Out of memory.  A refusal here ends every transfer of the multi handle without
      * another word, their timers too; so this one is ended by harvest(). */
     (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
@@ -270,10 +295,10 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *userp, void *
 /* CURLMOPT_TIMERFUNCTION: one-shot; -1 takes it back. */
 static int on_timer(CURLM *multi, long timeout_ms, void *userp)
 {
-    struct ce_engine *e = userp;
+    struct pool *pool = userp;
 
     (void)multi;
-    e->due = timeout_ms < 0 ? -1 : e->now + timeout_ms;
+    pool->due = timeout_ms < 0 ? -1 : pool->engine->now + timeout_ms;
     return 0;
 }
 
@@ -636,6 +661,105 @@ static int set_headers(struct ce_transfer *t, const struct ce_settings *s, const
     return CE_OK;
 }
 
+/* ---- the pools ----------------------------------------------------------- */
+
+static int pool_open(struct ce_engine *e)
+{
+    struct pool *pool = &e->pools[e->npools];
+
+    pool->multi = curl_multi_init();
+    if (pool->multi == NULL)
+        return CE_ENOMEM;
+    pool->engine = e;
+    pool->due = -1;
+    pool->running = 0;
+    (void)curl_multi_setopt(pool->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    (void)curl_multi_setopt(pool->multi, CURLMOPT_SOCKETDATA, pool);
+    (void)curl_multi_setopt(pool->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    (void)curl_multi_setopt(pool->multi, CURLMOPT_TIMERDATA, pool);
+    (void)curl_multi_setopt(pool->multi, CURLMOPT_MAXCONNECTS, (long)(e->npools == 0 ? IDLE_MAX : 2 * POOL_CALLS));
+#if LIBCURL_VERSION_NUM >= 0x081400
+    (void)curl_multi_setopt(pool->multi, CURLMOPT_QUICK_EXIT, 1L);
+#endif
+    e->npools++;
+    return CE_OK;
+}
+
+/* Closes the last pool, its connections with it. */
+static void pool_close(struct ce_engine *e)
+{
+    struct shield shield;
+
+    shield_up(e, &shield);
+    (void)curl_multi_cleanup(e->pools[e->npools - 1].multi);   /* the poller is needed until here */
+    shield_down(&shield);
+    e->npools--;
+}
+
+/* The pool for one more call: the first that is not full, or else the one with the
+ * fewest.  Until another is needed, all is as if there were only one. */
+static struct pool *pool_for(struct ce_engine *e, int http2)
+{
+    struct pool *last = &e->pools[e->npools - 1];
+    struct pool *best = e->pools;
+    int i;
+
+    /* What nobody uses is not looked at by libcurl either: its connections would stay. */
+    if (e->npools > 1 && last->running == 0 && e->now - last->rests_since > IDLE_SECONDS * 1000)
+        pool_close(e);
+    if (http2)
+        return best;
+    for (i = 0; i < e->npools; i++) {
+        if (e->pools[i].running < POOL_CALLS)
+            return &e->pools[i];
+        if (e->pools[i].running < best->running)
+            best = &e->pools[i];
+    }
+    if (e->npools < POOLS_MAX && pool_open(e) == CE_OK)
+        return &e->pools[e->npools - 1];
+    return best;
+}
+
+static CURLcode join_pool(struct ce_engine *e, struct ce_transfer *t, int http2)
+{
+    struct pool *pool = pool_for(e, http2);
+
+    if (curl_multi_add_handle(pool->multi, t->easy) != CURLM_OK)
+        return CURLE_OUT_OF_MEMORY;
+    t->pool = pool;
+    pool->running++;
+    e->running++;
+    return CURLE_OK;
+}
+
+static void leave_pool(struct ce_engine *e, struct ce_transfer *t)
+{
+    struct pool *pool = t->pool;
+    struct shield shield;
+
+    if (pool == NULL)
+        return;
+    shield_up(e, &shield);
+    (void)curl_multi_remove_handle(pool->multi, t->easy);   /* may say goodbye to a server that is gone */
+    shield_down(&shield);
+    t->pool = NULL;
+    e->running--;
+    pool->running--;
+    pool->rests_since = e->now;
+}
+
+/* When libcurl wants to be called; -1: no timer. */
+static int64_t due(const struct ce_engine *e)
+{
+    int64_t first = -1;
+    int i;
+
+    for (i = 0; i < e->npools; i++)
+        if (e->pools[i].due >= 0 && (first < 0 || e->pools[i].due < first))
+            first = e->pools[i].due;
+    return first;
+}
+
 /* ---- the life of a transfer ---------------------------------------------- */
 
 static void transfer_destroy(struct ce_transfer *t)
@@ -728,19 +852,6 @@ static void unqueue_finished(struct ce_engine *e, struct ce_transfer *t)
     t->queued = 0;
 }
 
-static void leave_multi(struct ce_engine *e, struct ce_transfer *t)
-{
-    struct shield shield;
-
-    if (!t->added)
-        return;
-    shield_up(e, &shield);
-    (void)curl_multi_remove_handle(e->multi, t->easy);   /* may say goodbye to a server that is gone */
-    shield_down(&shield);
-    t->added = 0;
-    e->running--;
-}
-
 /* Makes a transfer ready for its next call: nothing of the last one stays. */
 static void transfer_clear(struct ce_transfer *t)
 {
@@ -792,12 +903,7 @@ int ce_transfer_start(struct ce_engine *e, const struct ce_settings *settings, c
         code = set_call(t, call);
     if (rc == CE_OK && code == CURLE_OK) {
         e->now = ce_clock_ms();
-        if (curl_multi_add_handle(e->multi, t->easy) == CURLM_OK) {
-            t->added = 1;
-            e->running++;
-        } else {
-            code = CURLE_OUT_OF_MEMORY;
-        }
+        code = join_pool(e, t, settings->http2);
     }
     if (rc == CE_OK && code != CURLE_OK)
         rc = code == CURLE_OUT_OF_MEMORY ? CE_ENOMEM : CE_ECURL;
@@ -823,7 +929,7 @@ void ce_transfer_free(struct ce_transfer *t)
     if (!ce_engine_alive(e))
         return;   /* a forked child: it belongs to the parent, see ce_engine_close() */
     unqueue_finished(e, t);
-    leave_multi(e, t);
+    leave_pool(e, t);
     delist(e, t);
     transfer_clear(t);
     if (e->nidle == IDLE_MAX) {
@@ -970,7 +1076,6 @@ struct ce_engine *ce_engine_open(void)
     if (e == NULL)
         return NULL;
     e->generation = generation;
-    e->due = -1;
     e->now = ce_clock_ms();
     e->shield_sigpipe = curl_version_info(CURLVERSION_NOW)->version_num < 0x075700;
     e->gzip = (curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_LIBZ) != 0;
@@ -983,19 +1088,10 @@ struct ce_engine *ce_engine_open(void)
         memcpy(&e->clear_tls_errors, &address, sizeof(address));
     }
     e->poller = ce_poller_open();
-    e->multi = curl_multi_init();
-    if (e->poller == NULL || e->multi == NULL) {
+    if (e->poller == NULL || pool_open(e) != CE_OK) {
         ce_engine_close(e);
         return NULL;
     }
-    (void)curl_multi_setopt(e->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    (void)curl_multi_setopt(e->multi, CURLMOPT_SOCKETDATA, e);
-    (void)curl_multi_setopt(e->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-    (void)curl_multi_setopt(e->multi, CURLMOPT_TIMERDATA, e);
-    (void)curl_multi_setopt(e->multi, CURLMOPT_MAXCONNECTS, (long)IDLE_MAX);
-#if LIBCURL_VERSION_NUM >= 0x081400
-    (void)curl_multi_setopt(e->multi, CURLMOPT_QUICK_EXIT, 1L);
-#endif
     return e;
 }
 
@@ -1014,7 +1110,7 @@ static void abandon(struct ce_engine *e)
     e->poller = NULL;
     /* The child may have closed them all and opened files of its own there. */
     for (fd = 0; fd < e->nsockets; fd++)
-        if (e->sockets[fd] != 0 && inode_of(fd) == e->sockets[fd])
+        if (e->sockets[fd].inode != 0 && inode_of(fd) == e->sockets[fd].inode)
             close(fd);
     free(e->sockets);
     e->sockets = NULL;
@@ -1024,7 +1120,6 @@ static void abandon(struct ce_engine *e)
 void ce_engine_close(struct ce_engine *e)
 {
     struct ce_transfer *t;
-    struct shield shield;
 
     if (!ce_engine_alive(e)) {
         abandon(e);
@@ -1032,7 +1127,7 @@ void ce_engine_close(struct ce_engine *e)
     }
     while ((t = e->live) != NULL) {
         unqueue_finished(e, t);
-        leave_multi(e, t);
+        leave_pool(e, t);
         delist(e, t);
         curl_easy_cleanup(t->easy);
         t->easy = NULL;
@@ -1042,10 +1137,8 @@ void ce_engine_close(struct ce_engine *e)
         e->idle = t->next;
         transfer_destroy(t);
     }
-    shield_up(e, &shield);
-    if (e->multi != NULL)
-        (void)curl_multi_cleanup(e->multi);   /* closes connections: the poller is needed until here */
-    shield_down(&shield);
+    while (e->npools > 0)
+        pool_close(e);
     ce_poller_close(e->poller);
     free(e->sockets);
     free(e);
@@ -1065,20 +1158,19 @@ static void finish(struct ce_engine *e, struct ce_transfer *t, CURLcode code)
 {
     t->code = code;
     (void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->status);
-    leave_multi(e, t);
+    leave_pool(e, t);
     t->done = 1;
     queue_finished(e, t);
 }
 
-/* Collects what libcurl has finished; returns how many. */
-static int harvest(struct ce_engine *e)
+/* Collects what libcurl has finished in one pool; returns how many. */
+static int harvest_pool(struct pool *pool)
 {
-    struct ce_transfer *live;
     CURLMsg *msg;
     int left;
     int count = 0;
 
-    while ((msg = curl_multi_info_read(e->multi, &left)) != NULL) {
+    while ((msg = curl_multi_info_read(pool->multi, &left)) != NULL) {
         struct ce_transfer *t = NULL;
         CURLcode code = msg->data.result;
 
@@ -1089,9 +1181,22 @@ static int harvest(struct ce_engine *e)
             code = CURLE_PARTIAL_FILE;   /* libcurl takes half a head for a whole one */
         if (is_too_large(code) && t->offered && !t->head_whole)
             t->too_large = 1;   /* a header line beyond libcurl's own limit */
-        finish(e, t, code);
+        finish(pool->engine, t, code);
         count++;
     }
+    return count;
+}
+
+/* Collects what has finished; returns how many. */
+static int harvest(struct ce_engine *e)
+{
+    struct ce_transfer *live;
+    int count = 0;
+    int i;
+
+    for (i = 0; i < e->npools; i++)
+        if (e->pools[i].running != 0)
+            count += harvest_pool(&e->pools[i]);
     for (live = e->unwatched ? e->live : NULL; live != NULL; live = live->next)
         if (live->unwatched && !live->done) {
             finish(e, live, CURLE_OUT_OF_MEMORY);
@@ -1105,24 +1210,33 @@ static int harvest(struct ce_engine *e)
 
 /* Runs libcurl's timer when it is due.  It may set the next one to now: a
  * connection from the pool is found, taken and written to in one go. */
-static void run_timer(struct ce_engine *e)
+static void run_timer(struct pool *pool)
 {
     int rounds;
     int running;
 
-    for (rounds = 0; rounds < 8 && e->due >= 0 && e->due <= e->now; rounds++) {
-        e->due = -1;
-        (void)curl_multi_socket_action(e->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    for (rounds = 0; rounds < 8 && pool->due >= 0 && pool->due <= pool->engine->now; rounds++) {
+        pool->due = -1;
+        (void)curl_multi_socket_action(pool->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     }
+}
+
+static void run_timers(struct ce_engine *e)
+{
+    int i;
+
+    for (i = 0; i < e->npools; i++)
+        run_timer(&e->pools[i]);
 }
 
 static int wait_ms(const struct ce_engine *e, int timeout_ms)
 {
+    int64_t then = due(e);
     int64_t until_due;
 
-    if (e->due < 0)
+    if (then < 0)
         return timeout_ms;
-    until_due = e->due <= e->now ? 0 : e->due - e->now;
+    until_due = then <= e->now ? 0 : then - e->now;
     return until_due < timeout_ms ? (int)until_due : timeout_ms;
 }
 
@@ -1137,7 +1251,7 @@ int ce_engine_step(struct ce_engine *e, int timeout_ms)
 
     e->now = ce_clock_ms();
     shield_up(e, &shield);
-    run_timer(e);
+    run_timers(e);
     /* With something finished there is no waiting, but the others get their turn. */
     n = ce_poller_wait(e->poller, events, EVENTS_MAX, harvest(e) != 0 ? 0 : wait_ms(e, timeout_ms));
     failed = n < 0 ? errno : 0;
@@ -1151,9 +1265,9 @@ int ce_engine_step(struct ce_engine *e, int timeout_ms)
             what |= CURL_CSELECT_OUT;
         if (events[i].what & CE_POLL_ERR)
             what |= CURL_CSELECT_ERR;
-        (void)curl_multi_socket_action(e->multi, events[i].fd, what, &running);
+        (void)curl_multi_socket_action(e->sockets[events[i].fd].pool->multi, events[i].fd, what, &running);
     }
-    run_timer(e);
+    run_timers(e);
     (void)harvest(e);
     shield_down(&shield);
     errno = failed;
@@ -1178,13 +1292,15 @@ int ce_engine_fd(struct ce_engine *e)
 
 long ce_engine_timeout(const struct ce_engine *e)
 {
+    int64_t then;
     int64_t left;
 
     if (e->finished_first != NULL)
         return 0;
-    if (e->due < 0)
+    then = due(e);
+    if (then < 0)
         return -1;
-    left = e->due - ce_clock_ms();
+    left = then - ce_clock_ms();
     return left < 0 ? 0 : (long)left;
 }
 

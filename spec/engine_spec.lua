@@ -102,6 +102,23 @@ describe("core.engine", function()
     assert.is_nil(engine:finished())
   end)
 
+  it("gives hundreds their answers, and the next ones the connections of the first", function()
+    for round = 1, 2 do
+      local transfers = {}
+      for i = 1, 300 do
+        transfers[i] = start("/later/0.3")
+      end
+      local reused_count = 0
+      for i = 1, 300 do
+        local status, _, _, _, reused = finish(transfers[i])
+        assert.equal(200, status)
+        reused_count = reused_count + (reused and 1 or 0)
+        transfers[i]:close()
+      end
+      assert.equal(round == 1 and 0 or 300, reused_count)
+    end
+  end)
+
   it("finishes the quick ones while the slow ones wait", function()
     local slow = start "/later/0.4"
     local hung = start "/hang"

@@ -120,25 +120,26 @@ end
 -- the program its thread.  What was sent goes on to its end (pitfall 44), and the hook is
 -- told.  Made here, since variables of a thread that was killed are no longer there.
 -- A thread that was only held up for long finds here what it waited for.
-local function end_alone(state, call, number)
-  local alone = {}
-  function alone.late(transfer)
-    local answer, failed = result_of(transfer)
-    alone.ended, alone.answer, alone.failed = true, answer, failed
-    local _, err = judge(state, call, answer, failed)
-    count_attempt(state.stats, answer)
-    if err then
-      count_failure(state.stats, err)
-    end
-    if state.on_response then
-      tell(state, call, number, answer, failed, err)
-    end
+-- One table, not a closure with all that it holds: each call has one, and few need it.
+local alone_mt = {}
+
+function alone_mt:__call(transfer)
+  local state, call = self.state, self.call
+  local answer, failed = result_of(transfer)
+  self.ended, self.answer, self.failed = true, answer, failed
+  local _, err = judge(state, call, answer, failed)
+  count_attempt(state.stats, answer)
+  if err then
+    count_failure(state.stats, err)
   end
-  return alone
+  if state.on_response then
+    tell(state, call, self.number, answer, failed, err)
+  end
 end
 
--- Where nothing ends a thread from outside.
-local NEVER_ALONE = {}
+local function end_alone(state, call, number)
+  return setmetatable({ state = state, call = call, number = number, ended = false }, alone_mt)
+end
 
 -- One attempt: the answer, or what failed, and whether it has been counted and told already.
 local function attempt(state, call, waiter, ms, number)
@@ -152,10 +153,10 @@ local function attempt(state, call, waiter, ms, number)
   if not transfer then
     return nil, { kind = "config", message = problem, sent = false }
   end
-  local alone = waiter.may_be_left and end_alone(state, call, number) or NEVER_ALONE
+  local alone = waiter.may_be_left and end_alone(state, call, number) -- elsewhere nothing ends a thread from outside
   local done
-  done, problem = waiter.wait(engine, transfer, alone.late)
-  if alone.ended then
+  done, problem = waiter.wait(engine, transfer, alone or nil)
+  if alone and alone.ended then
     return alone.answer, alone.failed, true
   elseif not done then
     transfer:close()

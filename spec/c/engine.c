@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static char url[64];
@@ -47,7 +49,7 @@ static void start_server(void)
     memset(&address, 0, sizeof(address));
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(fd, 64) != 0 ||
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(fd, 512) != 0 ||
         getsockname(fd, (struct sockaddr *)&address, &size) != 0)
         abort();
     snprintf(url, sizeof(url), "http://127.0.0.1:%d/x", ntohs(address.sin_port));
@@ -223,6 +225,73 @@ static void no_tls_errors(void)
     settings_wipe(&s);
 }
 
+/* The engine's clock; libcurl's own goes as ever. */
+static time_t hurry;   /* seconds that it is ahead */
+
+int __real_clock_gettime(clockid_t clock, struct timespec *ts);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ts);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *ts)
+{
+    int rc = __real_clock_gettime(clock, ts);
+
+    ts->tv_sec += hurry;
+    return rc;
+}
+
+static int descriptors(void)
+{
+    int count = 0;
+    int fd;
+
+    for (fd = 0; fd < 1024; fd++)
+        count += fcntl(fd, F_GETFD) != -1;
+    return count;
+}
+
+/* What a burst of calls needed is given back when it has not been needed for a while. */
+static void burst(void)
+{
+    enum { CALLS = 300 };
+    struct ce_settings s;
+    struct ce_engine *e = ce_engine_open();
+    struct ce_transfer *transfers[CALLS];
+    struct ce_call call;
+    int alone;
+    int after;
+    int i;
+
+    CHECK(e != NULL);
+    settings_init(&s);
+    call_init(&call, url);
+    call.timeout_ms = 20000;
+    CHECK(perform(e, &s, url)[0] == '\0');
+    alone = descriptors();
+    for (i = 0; i < CALLS; i++)
+        CHECK(ce_transfer_start(e, &s, &call, &transfers[i]) == CE_OK);
+    for (i = 0; i < CALLS; i++) {
+        struct ce_outcome outcome;
+
+        while (!ce_transfer_done(transfers[i]))
+            CHECK(ce_engine_step(e, 1000) == CE_OK);
+        ce_transfer_outcome(transfers[i], &outcome);
+        CHECK(outcome.kind == NULL && outcome.body_len == 2);
+        ce_transfer_free(transfers[i]);
+    }
+    CHECK(ce_engine_running(e) == 0);
+    after = descriptors();
+    CHECK(after > alone);
+    CHECK(perform(e, &s, url)[0] == '\0');
+    CHECK(descriptors() == after);   /* not yet */
+    hurry = 40;
+    for (i = 0; i < 20; i++)
+        CHECK(perform(e, &s, url)[0] == '\0');
+    CHECK(descriptors() == alone);
+    hurry = 0;
+    ce_engine_close(e);
+    settings_wipe(&s);
+}
+
 int main(void)
 {
     int status;
@@ -233,6 +302,7 @@ int main(void)
     failing();
     orders();
     no_tls_errors();
+    burst();
     alloc_forbid(NULL);
     kill(server, SIGKILL);
     CHECK(waitpid(server, &status, 0) == server);

@@ -357,6 +357,18 @@ describe("in nginx without timers to spare", function()
           ngx.sleep(0.1)
           assert(ngx.thread.kill(first))
           assert(ngx.thread.wait(second))
+          ngx.print(answer and answer[1] or tostring(err)) ]])
+        .. location("killed_two", [[
+          local answer, err
+          local function call() app.client:request("GET", "/elements/keys", app.late(9)) end
+          local leads, looks_often = ngx.thread.spawn(call), ngx.thread.spawn(call)
+          local third = ngx.thread.spawn(function()
+            answer, err = app.client:request("GET", "/elements/keys", app.late(0.3))
+          end)
+          ngx.sleep(0.1)
+          assert(ngx.thread.kill(leads))
+          assert(ngx.thread.kill(looks_often))
+          assert(ngx.thread.wait(third))
           ngx.print(answer and answer[1] or tostring(err)) ]]),
     })
     assert.equal("nil", app:browser():get("/hold").body)   -- one runs, one is pending
@@ -385,6 +397,13 @@ describe("in nginx without timers to spare", function()
     assert.equal("hubspot", app:browser():get("/killed").body)
     local took = socket.gettime() - began
     assert.is_true(took < 2, tostring(took))
+  end)
+
+  it("and when the next is killed too, one more does", function()
+    local began = socket.gettime()
+    assert.equal("hubspot", app:browser():get("/killed_two").body)
+    local took = socket.gettime() - began
+    assert.is_true(took < 3, tostring(took))
   end)
 end)
 

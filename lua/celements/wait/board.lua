@@ -5,13 +5,14 @@
 
 local M = {}
 
--- By engine: the entries by the id of their transfer, and how many there are.
+-- By engine: transfers and baskets by the id of the transfer, and how many there are.
+-- Two tables that stay, instead of a small one for each call.
 local boards = setmetatable({}, { __mode = "k" })
 
 local function board_of(engine)
   local board = boards[engine]
   if not board then
-    board = { entries = {}, count = 0 }
+    board = { transfers = {}, baskets = {}, count = 0 }
     boards[engine] = board
   end
   return board
@@ -29,16 +30,16 @@ end
 ---@param transfer celements.Transfer
 ---@param basket table
 function M.watch(engine, transfer, basket)
-  local board = board_of(engine)
-  board.entries[transfer:id()] = { transfer = transfer, basket = basket }
+  local board, id = board_of(engine), transfer:id()
+  board.transfers[id], board.baskets[id] = transfer, basket
   board.count = board.count + 1
 end
 
 -- Something for a basket, once.
-local function put(board, id, entry, problem)
-  board.entries[id], board.count = nil, board.count - 1
-  local basket = entry.basket
-  basket.ready[#basket.ready + 1] = entry.transfer
+local function put(board, id, basket, problem)
+  local ready = basket.ready
+  ready[#ready + 1] = board.transfers[id]
+  board.transfers[id], board.baskets[id], board.count = nil, nil, board.count - 1
   basket.problem = basket.problem or problem
   if basket.signal then
     basket:signal()
@@ -53,9 +54,9 @@ function M.collect(engine)
   local count = 0
   local id = engine:finished()
   while id do
-    local entry = board.entries[id]
-    if entry then
-      put(board, id, entry)
+    local basket = board.baskets[id]
+    if basket then
+      put(board, id, basket)
       count = count + 1
     end
     id = engine:finished()
@@ -68,12 +69,12 @@ end
 ---@param problem string
 function M.fail(engine, problem)
   local board = board_of(engine)
-  local entries = {}
-  for id, entry in pairs(board.entries) do
-    entries[id] = entry
+  local baskets = {}
+  for id, basket in pairs(board.baskets) do
+    baskets[id] = basket
   end
-  for id, entry in pairs(entries) do
-    put(board, id, entry, problem)
+  for id, basket in pairs(baskets) do
+    put(board, id, basket, problem)
   end
 end
 
@@ -88,8 +89,8 @@ end
 ---@param engine celements.Engine
 ---@return table? basket
 function M.any(engine)
-  local _, entry = next(board_of(engine).entries)
-  return entry and entry.basket
+  local _, basket = next(board_of(engine).baskets)
+  return basket
 end
 
 return M

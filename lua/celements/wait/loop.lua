@@ -15,14 +15,18 @@ local board = require "celements.wait.board"
 
 local M = {}
 
-local SLICE = 0.25 -- seconds of waiting between two looks at the pump
+-- Seconds of waiting between two looks at the pump: one of those who wait looks often.
+-- Should it be gone itself, whoever comes next does, or the others.
+local OFTEN, SELDOM = 0.25, 1
 local STALE = 0.2 -- seconds without a sign of the pump: it is gone
 local DISTRUST = 1 -- seconds without another try, after a pump that never came
 
 -- How late an answer may be seen: after a share of the time that calls take, and of the
 -- time that nothing has come.
-local SHARE_OF_CALL, SHARE_OF_SILENCE = 0.01, 0.125
+local SHARE_OF_CALL, SHARE_OF_SILENCE = 1 / 60, 1 / 8
 local INERTIA = 8 -- how many calls change what is typical
+
+local SPARE_MAX = 512 -- baskets kept for the next calls
 
 -- When is nobody going to fetch an answer?  Its waiter was woken; a busy process may need
 -- a while to get there, and so may a pump that did not turn meanwhile.  One that comes even
@@ -37,6 +41,8 @@ function M.new(loop)
   local typical = 0 -- seconds that a call takes
   local distrusted_until = 0 -- no pump is started before
   local unfetched = {} -- baskets whose only owner has been woken
+  local looked_after_until = 0 -- by then one who waits looks at the pump
+  local spare = {} -- empty baskets
 
   -- Does what there is to do, or a part of it when that is much: a burst of answers does
   -- not hold up the whole process.  True when somebody got something.
@@ -118,12 +124,23 @@ function M.new(loop)
     return false
   end
 
+  -- How long to wait for an answer before the next look at the pump.
+  local function patience()
+    local time = now()
+    if time < looked_after_until then
+      return SELDOM
+    end
+    looked_after_until = time + OFTEN
+    return OFTEN
+  end
+
   -- Does the pump's work until this basket has what it waits for, then finds a successor.
   local function lead(engine, basket, deadline)
     local me = { engine = engine, beat = now() }
+    local until_then = math.min(deadline, me.beat + OFTEN) -- by then there may be timers again
     at_work = me
     work(me, function()
-      return #basket.ready > 0 or now() >= deadline
+      return #basket.ready > 0 or now() >= until_then
     end)
     if at_work == nil and is_busy(engine) and not start_pump(engine) then
       local next_one = board.any(engine)
@@ -165,7 +182,7 @@ function M.new(loop)
       if board.count(engine) > 0 and not somebody_works(engine) then
         lead(engine, self, deadline)
       else
-        self.event:wait(math.min(SLICE, deadline - now()))
+        self.event:wait(math.min(patience(), deadline - now()))
       end
     end
     unfetched[self] = nil
@@ -197,9 +214,29 @@ function M.new(loop)
   --- A place for several transfers, to be waited for by one.
   ---@param late? fun(transfer: celements.Transfer)  gets each when nobody is there any more to take it
   function waiter.basket(late)
-    local basket = board.basket(signal)
-    basket.event, basket.late, basket.given = loop.event(), late, 0
-    return setmetatable(basket, basket_mt)
+    -- All that it will ever have: a table that grows is made anew several times.
+    return setmetatable({
+      ready = {}, problem = false, signal = signal, event = loop.event(), late = late or false,
+      fresh = false, given = 0, since = 0, turns = 0,
+    }, basket_mt)
+  end
+
+  -- A basket of which everything has been fetched and nothing is to come serves again.  An
+  -- owner that was killed does not get here, and its basket is nobody's again.
+  local function empty(basket)
+    if #spare < SPARE_MAX then
+      basket.ready[1], basket.late, basket.given = nil, false, 0
+      spare[#spare + 1] = basket
+    end
+  end
+
+  local function single_basket(late)
+    local basket = table.remove(spare)
+    if basket then
+      basket.late = late or false
+      return basket
+    end
+    return waiter.basket(late)
   end
 
   --- Until the transfer is done.
@@ -209,14 +246,17 @@ function M.new(loop)
   ---@return true? done
   ---@return string? problem
   function waiter.wait(engine, transfer, late)
-    local basket = waiter.basket(late)
+    local basket = single_basket(late)
     basket:add(engine, transfer)
     local began = now()
     local fine, problem
     repeat
-      fine, problem = basket:wait(engine, SLICE)
+      fine, problem = basket:wait(engine, SELDOM)
     until not fine or #basket.ready > 0 -- late() may have closed it
     typical = typical + (now() - began - typical) / INERTIA
+    if fine then
+      empty(basket)
+    end
     return fine, problem
   end
 
