@@ -22,6 +22,11 @@
 #include <unistd.h>
 
 #define FILE_LIMIT (16 * 1024 * 1024)   /* a bundle is 200 KiB; a larger file is something else */
+#define CHUNK      (16 * 1024)          /* room for the longest certificate; a file of the directory has 2 KiB */
+
+static const char begin_any[] = "-----BEGIN ";
+static const char begin_line[] = "-----BEGIN CERTIFICATE-----";
+static const char end_line[] = "-----END CERTIFICATE-----";
 
 /* A growing set of certificate fingerprints. */
 struct prints {
@@ -86,66 +91,79 @@ static uint64_t print_of(const char *text, size_t n)
     return print ^ (print >> 29);
 }
 
-/* Adds the print of every certificate in a PEM text.  CE_EINVAL for a text that has
- * none, or one of a kind that only OpenSSL's own format has. */
-static int add_pem(struct prints *prints, const char *text)
+/* Adds the print of every certificate that is whole, and moves *at to where the text has to
+ * go on: behind the last, or to a BEGIN line.  CE_EINVAL for a text that is no PEM, or
+ * has something else than certificates of the usual kind: OpenSSL might take it for one. */
+static int add_whole(struct prints *prints, const char **at, const char *end)
 {
-    static const char begin[] = "-----BEGIN CERTIFICATE-----";
-    static const char end[] = "-----END CERTIFICATE-----";
-    const char *at = text;
-    int found = 0;
+    const char *from;
 
-    if (strstr(text, "-----BEGIN TRUSTED CERTIFICATE-----") != NULL)
-        return CE_EINVAL;
-    for (;;) {
-        const char *from = strstr(at, begin);
+    while ((from = memchr(*at, '-', (size_t)(end - *at))) != NULL) {
+        size_t left = (size_t)(end - from);
+        const char *body;
         const char *to;
 
-        if (from == NULL)
-            return found ? CE_OK : CE_EINVAL;
-        from += sizeof(begin) - 1;
-        to = strchr(from, '-');   /* base64 has none */
-        if (to == NULL || strncmp(to, end, sizeof(end) - 1) != 0)
+        *at = from + 1;
+        if (memcmp(from, begin_any, left < sizeof(begin_any) - 1 ? left : sizeof(begin_any) - 1) != 0)
+            continue;
+        *at = from;
+        if (left < sizeof(begin_line) - 1)
+            return CE_OK;
+        if (memcmp(from, begin_line, sizeof(begin_line) - 1) != 0)
             return CE_EINVAL;
-        if (prints_add(prints, print_of(from, (size_t)(to - from))) != CE_OK)
+        body = from + sizeof(begin_line) - 1;
+        to = memchr(body, '-', (size_t)(end - body));   /* base64 has none */
+        if (to == NULL || (size_t)(end - to) < sizeof(end_line) - 1)
+            return CE_OK;
+        if (memcmp(to, end_line, sizeof(end_line) - 1) != 0)
+            return CE_EINVAL;
+        if (prints_add(prints, print_of(body, (size_t)(to - body))) != CE_OK)
             return CE_ENOMEM;
-        found = 1;
-        at = to;
+        *at = to + sizeof(end_line) - 1;
     }
+    *at = end;
+    return CE_OK;
 }
 
-/* The whole file as a NUL-terminated text into *text (grown as needed, *cap bytes). */
-static int read_file(int at, const char *name, char **text, size_t *cap)
+/* add_whole() over what is left of a file, a part at a time: a whole bundle in memory
+ * would cost more than its comparison, in pages that the process has never touched. */
+static int add_open_file(struct prints *prints, int fd, size_t size)
+{
+    char text[CHUNK];
+    size_t have = 0;   /* of a certificate that began in the last part */
+
+    while (size != 0) {
+        ssize_t n = read(fd, text + have, sizeof(text) - have);
+        const char *at = text;
+        int rc;
+
+        if (n <= 0)
+            return CE_ESYSTEM;   /* also for lack of room: no certificate is that long */
+        have += (size_t)n;
+        size -= (size_t)n < size ? (size_t)n : size;
+        rc = add_whole(prints, &at, text + have);
+        if (rc != CE_OK)
+            return rc;
+        have -= (size_t)(at - text);
+        memmove(text, at, have);
+    }
+    return have < sizeof(begin_any) - 1 ? CE_OK : CE_EINVAL;   /* or it is cut off */
+}
+
+/* Adds the print of every certificate of a PEM file.  CE_EINVAL for one that has none. */
+static int add_file(struct prints *prints, int at, const char *name)
 {
     struct stat st;
-    size_t have = 0;
+    size_t before = prints->count;
     int rc = CE_ESYSTEM;
     int fd = openat(at, name, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
         return CE_ESYSTEM;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > FILE_LIMIT)
-        goto done;
-    if (*cap < (size_t)st.st_size + 1) {
-        char *grown = realloc(*text, (size_t)st.st_size + 1);
-
-        if (grown == NULL)
-            goto done;
-        *text = grown;
-        *cap = (size_t)st.st_size + 1;
-    }
-    while (have < (size_t)st.st_size) {
-        ssize_t n = read(fd, *text + have, (size_t)st.st_size - have);
-
-        if (n <= 0)
-            goto done;
-        have += (size_t)n;
-    }
-    (*text)[have] = '\0';
-    rc = CE_OK;
-done:
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= FILE_LIMIT)
+        rc = add_open_file(prints, fd, (size_t)st.st_size);
     close(fd);
-    return rc;
+    return rc == CE_OK && prints->count == before ? CE_EINVAL : rc;
 }
 
 /* "5ed36f99.0": what OpenSSL looks for. */
@@ -157,37 +175,16 @@ static int is_hash_name(const char *name)
 
 static int add_directory(struct prints *prints, const char *path)
 {
-    char *text = NULL;
-    size_t cap = 0;
-    int rc = CE_EINVAL;
+    int rc = CE_OK;
     const struct dirent *entry;
     DIR *dir = opendir(path);
 
     if (dir == NULL)
         return CE_ESYSTEM;
-    while ((entry = readdir(dir)) != NULL) {
-        if (!is_hash_name(entry->d_name))
-            continue;
-        rc = read_file(dirfd(dir), entry->d_name, &text, &cap);
-        if (rc == CE_OK)
-            rc = add_pem(prints, text);
-        if (rc != CE_OK)
-            break;
-    }
+    while (rc == CE_OK && (entry = readdir(dir)) != NULL)
+        if (is_hash_name(entry->d_name))
+            rc = add_file(prints, dirfd(dir), entry->d_name);
     closedir(dir);
-    free(text);
-    return rc;
-}
-
-static int add_bundle(struct prints *prints, const char *path)
-{
-    char *text = NULL;
-    size_t cap = 0;
-    int rc = read_file(AT_FDCWD, path, &text, &cap);
-
-    if (rc == CE_OK)
-        rc = add_pem(prints, text);
-    free(text);
     return rc;
 }
 
@@ -197,7 +194,7 @@ static int same_certificates(const char *directory, const char *bundle)
     struct prints theirs = { NULL, 0, 0 };
     int same = 0;
 
-    if (add_directory(&ours, directory) == CE_OK && add_bundle(&theirs, bundle) == CE_OK) {
+    if (add_file(&theirs, AT_FDCWD, bundle) == CE_OK && add_directory(&ours, directory) == CE_OK) {
         prints_sort(&ours);
         prints_sort(&theirs);
         same = ours.count == theirs.count && memcmp(ours.at, theirs.at, ours.count * sizeof(*ours.at)) == 0;

@@ -82,9 +82,43 @@ static void sets(void)
     CHECK(with("89abcdef.0", PEM("AAAA\nBBBB")) == CE_TRUST_FILE);                          /* one less */
     CHECK(with("89abcdef.0", PEM("CCCC") PEM("DDDD")) == CE_TRUST_FILE);
     CHECK(with("89abcdef.0", "no certificate") == CE_TRUST_FILE);
+    CHECK(with("89abcdef.1", "no certificate") == CE_TRUST_FILE);
     CHECK(with("89abcdef.0", "") == CE_TRUST_FILE);
     CHECK(with("89abcdef.0", "-----BEGIN CERTIFICATE-----\nCCCC\n") == CE_TRUST_FILE);      /* cut off */
     CHECK(with("89abcdef.1", "-----BEGIN TRUSTED CERTIFICATE-----\nCCCC\n-----END TRUSTED CERTIFICATE-----\n") == CE_TRUST_FILE);
+    CHECK(with("89abcdef.1", PEM("CCCC") "-----BEGIN X509 CERTIFICATE-----\nDDDD\n-----END X509 CERTIFICATE-----\n") == CE_TRUST_FILE);
+    CHECK(with("89abcdef.1", PEM("CCCC") "a - dash -- and -----BEGINNING\n" PEM("CCCC")) == CE_TRUST_DIRECTORY);
+}
+
+/* A bundle is read in parts of 16 KiB: a certificate may lie across two of them. */
+static void parts(void)
+{
+    static char text[3 * 16384 + 1024];
+    size_t before;
+    FILE *f;
+
+    CHECK(with(NULL, NULL) == CE_TRUST_DIRECTORY);
+    for (before = 16384 - 80; before <= 16384; before++) {
+        f = fopen(bundle, "w");
+        if (f == NULL)
+            abort();
+        fprintf(f, "%0*d\n%s%0*d-\n%s", (int)before, 0, PEM("AAAA\nBBBB"), 40000, 0, PEM("CCCC"));
+        fclose(f);
+        CHECK(found() == CE_TRUST_DIRECTORY);
+        f = fopen(bundle, "a");
+        if (f == NULL)
+            abort();
+        fprintf(f, "%0*d-\n-----BEGIN CERTIFICATE-----", (int)before, 0);
+        fclose(f);
+        CHECK(found() == CE_TRUST_FILE);   /* cut off */
+    }
+    memset(text, 'A', sizeof(text) - 1);
+    memcpy(text, "-----BEGIN CERTIFICATE-----\n", 28);
+    snprintf(text + sizeof(text) - 28, 28, "\n-----END CERTIFICATE-----\n");
+    write_file(bundle, text);
+    put("0123abcd.0", text);
+    put("89abcdef.0", text);
+    CHECK(found() == CE_TRUST_FILE);   /* no certificate is that long */
 }
 
 static void odd_places(void)
@@ -105,6 +139,11 @@ static void odd_places(void)
     CHECK(found() == CE_TRUST_FILE);   /* an empty directory */
     CHECK(rmdir(directory) == 0);
     CHECK(found() == CE_TRUST_FILE);   /* none */
+    CHECK(with(NULL, NULL) == CE_TRUST_DIRECTORY);
+    write_file(bundle, PEM("CCCC") PEM("AAAA\nBBBB") PEM("CCCC"));   /* the bundle has one twice */
+    CHECK(found() == CE_TRUST_DIRECTORY);
+    write_file(bundle, PEM("CCCC") PEM("AAAA\nBBBB") PEM("DDDD"));   /* one more */
+    CHECK(found() == CE_TRUST_FILE);
     fresh();
     write_file(bundle, "");
     put("0123abcd.0", PEM("AAAA"));
@@ -162,6 +201,7 @@ int main(void)
     if (mkdtemp(base) == NULL)
         abort();
     sets();
+    parts();
     odd_places();
     environment();
     failing();
