@@ -20,6 +20,7 @@ M.pages = {
     tag = "classmod",
     files = {
       "lua/celements/client.lua",
+      "lua/celements/any_call.lua",
       "lua/celements/oauth.lua",
       "lua/celements/instance.lua",
       "lua/celements/element.lua",

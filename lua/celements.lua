@@ -33,6 +33,7 @@ local PARTS = {
 
 -- The same for the methods of a client: which module adds which.
 local METHODS = {
+  ["celements.any_call"] = "request",
   ["celements.element"] = "elements element required_configuration skeleton element_docs element_metadata",
   ["celements.instances"] = "instances get_instance update_instance replace_instance delete_instance "
     .. "enable_instance disable_instance instance_configuration set_instance_configuration instance_docs "

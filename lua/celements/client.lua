@@ -20,12 +20,8 @@ local client_mt = { __name = "celements.Client", __index = client, __metatable =
 -- The inside of each client, out of reach of pairs() and of debuggers that print tables.
 local inside = setmetatable({}, { __mode = "k" })
 
--- What any call can be given besides its parameters, and what request() takes more.
+-- What any call can be given besides its parameters.
 local CALL_OPTIONS = { headers = true, timeout = true, retries = true }
-local REQUEST_OPTIONS = { query = true, json = true, element_token = true }
-for name in pairs(CALL_OPTIONS) do
-  REQUEST_OPTIONS[name] = true
-end
 
 local NO_OPTIONS = {}
 
@@ -192,45 +188,6 @@ function M.lacks(self, letters)
   return params_of.incomplete(missing, {})
 end
 
-local function add_parameter(out, name, value, level)
-  check.type(name, "string", "a query parameter's name", level + 1)
-  params_of.add_pairs(out, name, value, "the query parameter " .. name, level + 1)
-end
-
--- A query as a flat list of names and values: from a list of pairs in its order, from
--- a table in the order of the alphabet, so that equal calls give equal bytes.
-local function flat_query(query, level)
-  check.table(query, "query", level + 1)
-  local out = {}
-  if query[1] ~= nil then
-    for name in pairs(query) do
-      if type(name) ~= "number" then
-        error(("a query is a list of pairs or a table of names, not both: %s"):format(tostring(name)), level + 1)
-      end
-    end
-    check.list(query, "the query", level + 1)
-    for _, pair in ipairs(query) do
-      check.table(pair, "each pair of a query list", level + 1)
-      add_parameter(out, pair[1], pair[2], level + 1)
-    end
-    return out
-  end
-  local names = {}
-  for name in pairs(query) do
-    check.type(name, "string", "a query parameter's name", level + 1)
-    names[#names + 1] = name
-  end
-  table.sort(names)
-  for _, name in ipairs(names) do
-    add_parameter(out, name, query[name], level + 1)
-  end
-  return out
-end
-
-local PATH_MAX = 16 * 1024
-
-local METHODS = { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true }
-
 -- An instance's token as a Secret; the line break of the file it was read from is no
 -- part of it.  Raises with what is wrong with it.
 local function token_of(text, name, level)
@@ -378,43 +335,6 @@ function M.send(self, call, options, level)
   return result, info
 end
 
--- What request() is given as a call; raises for what cannot be one.
-local function as_asked(method, path, options, level)
-  check.type(method, "string", "the method", level + 1)
-  check.type(path, "string", "the path", level + 1)
-  method = method:upper()
-  if not METHODS[method] then
-    error("the method has to be one of DELETE, GET, HEAD, PATCH, POST and PUT", level + 1)
-  elseif #path > PATH_MAX then
-    error(("the path is longer than %d bytes"):format(PATH_MAX), level + 1)
-  elseif not core.url.path_ok(path) then
-    error("the path has to start with '/' and be percent-encoded; celements.path('instances', id) makes one", level + 1)
-  end
-  check_options(options, level + 1, REQUEST_OPTIONS)
-  options = options or NO_OPTIONS
-  return {
-    method = method,
-    path = path,
-    query = options.query ~= nil and flat_query(options.query, level + 1) or nil,
-    json = options.json,
-    letters = nil, lines = nil, timeout = nil, retries = nil, compressed = nil, -- room for what send() adds
-  }
-end
-
---- Send any request to the platform: the one door that all other functions use.
--- Yields in event loops, blocks elsewhere.  GET, HEAD and DELETE are tried again where
--- that helps; POST, PUT and PATCH only when certainly nothing was sent.
----@param method string  "GET", "HEAD", "POST", "PUT", "PATCH" or "DELETE"
----@param path string  below the base URL, made by celements.path()
----@param options? {query?: table, json?: any, headers?: table<string, string>, timeout?: number, retries?: integer, element_token?: string}  element_token: an instance's token, for a call to its resources
----@return any? result  the decoded answer; true for an empty one
----@return celements.Info info  or celements.Error when result is nil
-function client:request(method, path, options)
-  local call = as_asked(method, path, options, 2)
-  local result, info = M.send(self, call, options, 2)
-  return result, info
-end
-
 --- For a function that makes several calls: options for each of them, so that one
 -- deadline holds over all.  `deadline` is its time by M.clock().
 ---@param self celements.Client
@@ -450,41 +370,19 @@ function M.redacted(self, text)
   return redact.text(text, redact.values(inside[self].secrets, {}))
 end
 
---- A call as client:request() would send it, without sending it: for display.
+--- A call with all that send() would add to it, for celements.any_call to show.
 ---@param self celements.Client
----@param method string
----@param path string
----@param options table?  as for client:request()
+---@param call table
+---@param options table?
 ---@param level integer
----@return table call  with query, json, lines, letters, element and the client's secrets
+---@return table call  with lines, letters, element and the client's secrets, too
 ---@return string base_url
-function M.describe(self, method, path, options, level)
+function M.completed(self, call, options, level)
   local state = inside[self]
-  local call = as_asked(method, path, options, level + 1)
   call.secrets = state.secrets
   call.query_text = call.query and core.url.query(call.query, #call.query)
   complete(state, call, options, level + 1)
   return call, state.place.base_url
-end
-
-local SCHEMES = { { "u", "User", 1 }, { "o", "Organization", 2 } }
-
---- The value of the Authorization header of a call, hidden unless it is to be revealed.
----@param call table  from describe()
----@param reveal boolean?
----@return string?
-function M.authorization(call, reveal)
-  local parts = {}
-  for _, scheme in ipairs(SCHEMES) do
-    local secret = call.secrets[scheme[3]]
-    if call.letters:find(scheme[1], 1, true) then
-      parts[#parts + 1] = scheme[2] .. " " .. (reveal and core.secret.reveal(secret) or "[redacted]")
-    end
-  end
-  if call.element then
-    parts[#parts + 1] = "Element " .. (reveal and core.secret.reveal(call.element) or "[redacted]")
-  end
-  return #parts > 0 and table.concat(parts, ", ") or nil
 end
 
 --- Counts of what a client has done, in a new table.
@@ -520,8 +418,5 @@ M.methods = client
 -- types: (options, level, known), with the known names those of any call unless said.
 M.check_options = check_options
 M.token_of = token_of
-
---- A caller's query as a flat list of names and values: (query, level).
-M.flat_query = flat_query
 
 return M

@@ -3,6 +3,7 @@
 -- vendor's paths is ignored by the platform, so paths here are
 -- "/contacts" and not "/hubs/crm/contacts"; both work.
 
+local any_call = require "celements.any_call"
 local check = require "celements.check"
 local client = require "celements.client"
 local core = require "celements.core"
@@ -57,7 +58,7 @@ local function call(self, request, query, options, level)
   if err then
     return nil, err
   end
-  request.query = query ~= nil and client.flat_query(query, level + 1) or nil
+  request.query = query ~= nil and any_call.flat_query(query, level + 1) or nil
   request.letters, request.element = "ue", state.target.token
   local result, info = client.send(state.client, request, options, level + 1)
   return result, info
@@ -148,7 +149,7 @@ local PAGE_OPTIONS = { limit = true, page = true, timeout = true, retries = true
 ---@return celements.Pages
 function hub:pages(path, query, options)
   check_path(path, 2)
-  local fixed = query ~= nil and client.flat_query(query, 2) or {}
+  local fixed = query ~= nil and any_call.flat_query(query, 2) or {}
   for i = 1, #fixed, 2 do
     if fixed[i] == "nextPage" then
       error("the page token to go on from belongs in the options, as page", 2)

@@ -37,9 +37,6 @@ local TYPES = {
 -- The vendor's own run of one creation took 61 seconds.
 local TIMEOUT = 120
 
--- With `once`, how often to create when answers are lost and nothing is found.
-local ONCE_TRIES = 3
-
 local function has_element(element)
   if type(element) == "table" then
     return not (params_of.is_absent(element.key) and params_of.is_absent(element.id))
@@ -106,64 +103,6 @@ local function post(self, body, text, options, level)
   return instance, info
 end
 
--- What celements.once needs; options are those of client.within().
-local function operations(self, body, tag, options, level)
-  local list = require("celements.element").list
-  return {
-    find = function()
-      local pages = list(self, "/instances", { "tags[]", tag }, {}, level + 1, "uo", options)
-      local found, err = pages:all()
-      return found, err or pages.info
-    end,
-    create = function()
-      local instance, info = post(self, body, nil, options, level + 1)
-      return instance, info
-    end,
-    delete = function(id)
-      local gone, err = client.send(self, { method = "DELETE", path = client.path("instances", id) }, options, level + 1)
-      return gone, err
-    end,
-    sleep = function(seconds)
-      client.sleep(self, seconds)
-    end,
-    time_for = function(seconds)
-      return client.clock() + seconds < options.deadline
-    end,
-  }
-end
-
-local function create_once(self, body, tag, options, level)
-  local started = client.clock()
-  local ops = operations(self, body, tag, options, level + 1)
-  local instance, info = require("celements.once").run(ops, { tag = tag, element = body.element }, ONCE_TRIES)
-  if instance then
-    info.seconds = client.clock() - started
-  end
-  return instance, info
-end
-
--- Asks the catalogue what the element wants; the error that names all that is missing.
-local function check_configuration(self, body, options, level)
-  local configuration = type(body.configuration) == "table" and body.configuration or {}
-  local auth_type = configuration["authentication.type"]
-  if type(auth_type) ~= "string" then
-    auth_type = nil
-  end
-  local element = body.element
-  local requirements = require("celements.element").requirements
-  local wanted, err = requirements(self, element.key or element.id, auth_type, options, level + 1)
-  if wanted == nil then
-    return err
-  end
-  local missing = {}
-  for _, each in ipairs(wanted) do
-    if params_of.is_absent(configuration[each.key]) and each.default == nil then
-      missing[#missing + 1] = each.key
-    end
-  end
-  return params_of.incomplete(missing, {})
-end
-
 -- All that is missing and all that is still a template's text, before anything is sent.
 local function lacks(self, params, has_its_element, text)
   local secrets = client.missing_secrets(self)
@@ -221,14 +160,18 @@ function M.create(self, params, options, level)
     options = client.within(self, options, TIMEOUT)
   end
   if not err and wants_check and is_usual(body) then
-    err = check_configuration(self, body, options, level + 1)
+    err = require("celements.careful").check(self, body, options, level + 1)
   end
   if err then
     return nil, err
   end
   local instance, info
   if tag then
-    instance, info = create_once(self, body, tag, options, level + 1)
+    local function create()
+      local made, about = post(self, body, nil, options, level + 1)
+      return made, about
+    end
+    instance, info = require("celements.careful").once(self, create, { tag = tag, element = body.element }, options, level + 1)
   else
     instance, info = post(self, body, text, options, level + 1)
   end

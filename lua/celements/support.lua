@@ -1,6 +1,7 @@
 --- Finding out what happened: usage, whoami, the curl command, counts.
 -- Adds them to celements.Client.
 
+local any_call = require "celements.any_call"
 local check = require "celements.check"
 local client = require "celements.client"
 local core = require "celements.core"
@@ -84,7 +85,7 @@ function methods:curl(method, path, options)
   check.table(options, "options", 2)
   check.type(options.reveal, "boolean or nil", "reveal", 2)
   local reveal = options.reveal
-  local call, base_url = client.describe(self, method, path, copy_without(options, "reveal"), 2)
+  local call, base_url = any_call.describe(self, method, path, copy_without(options, "reveal"), 2)
   if call.json ~= nil then
     local _, err = json.encode(call.json) -- before anything looks into it: it may hold itself
     if err then
@@ -107,7 +108,7 @@ function methods:curl(method, path, options)
   end
   -- With -X HEAD curl would wait for a body.
   local words = { call.method == "HEAD" and "curl --head" or "curl -X " .. call.method, quoted(url) }
-  local authorization = client.authorization(call, reveal)
+  local authorization = any_call.authorization(call, reveal)
   if authorization then
     words[#words + 1] = "-H " .. quoted("Authorization: " .. authorization)
   end

@@ -1,10 +1,11 @@
 --- The waiter for plain scripts: it blocks, and Ctrl-C gets through (pitfall 48).
 -- Waits in slices in C; between them Lua runs, so that a pending hook can raise.
 
-local board = require "celements.wait.board"
 local core = require "celements.core"
 
 local SLICE_MS = 200
+
+local board -- celements.wait.board, from the first basket on: a script that runs once has none
 
 local M = { name = "block" }
 
@@ -66,6 +67,7 @@ end
 
 --- A place for several transfers, to be waited for by one.
 function M.basket()
+  board = board or require "celements.wait.board"
   return setmetatable(board.basket(), basket_mt)
 end
 

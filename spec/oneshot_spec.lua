@@ -1,0 +1,49 @@
+-- A script that runs once reads what it needs and no more: reading a Lua file is most of
+-- what we add to the cost of such a script.
+
+local difference = require "spec.support.difference"
+local rawserver = require "spec.support.rawserver"
+local script = require "spec.support.script"
+
+local NEEDED = {
+  "celements", "celements.assert", "celements.base_url", "celements.check", "celements.client", "celements.core",
+  "celements.error", "celements.instance", "celements.json", "celements.oauth", "celements.options",
+  "celements.params", "celements.request", "celements.version", "celements.wait", "celements.wait.block",
+}
+
+describe("a script that makes the page's two calls", function()
+  local server
+
+  setup(function()
+    server = rawserver.start(function(conn)
+      while conn:request() do
+        conn:answer(200, '{"id":1}')
+      end
+    end)
+  end)
+
+  teardown(function()
+    server:remove()
+  end)
+
+  it("reads no module that they can do without", function()
+    local job = script.start(([[
+      local client = require("celements").new { base_url = %q, user_secret = "u", org_secret = "o" }
+      assert(client:oauth_url { element = "hubspot", api_key = "k", api_secret = "s", callback_url = "http://127.0.0.1/" })
+      assert(client:create_instance { element = "hubspot", name = "n", provider_data = { code = "c" }, tags = { "t" } })
+      for name in pairs(package.loaded) do
+        if name:find "^celements" then
+          print(name)
+        end
+      end
+    ]]):format(server.url))
+    local out, err, status = job:finish(10)
+    assert.equal(0, status, out .. err)
+    local loaded = {}
+    for name in out:gmatch "%S+" do
+      loaded[#loaded + 1] = name
+    end
+    table.sort(loaded)
+    assert.same({}, difference(NEEDED, loaded))
+  end)
+end)
