@@ -4,7 +4,7 @@
 local lib = require "bench.lib"
 
 local CPU_GOAL = 12e-3
-local TIMES = 3 * lib.rounds -- a run takes a hundredth of a second
+local RUNS = 3 -- in a round: one takes a hundredth of a second
 
 local page = dofile "bench/page.lua"
 
@@ -45,46 +45,74 @@ curl -s -X POST -H '%s' -H 'Content-Type: application/json' -d @%s '%s%s'
 ]]):format(lib.by_name_url, page.get, page.authorization, body_file, lib.by_name_url, page.post))
 file:close()
 
-local rows = { { "", "CPU ms", "<=12", "wall ms", "peak MiB" } }
+-- Who is measured: environment and command.
+local directory, bundle = "SSL_CERT_DIR=" .. store, "SSL_CERT_FILE=" .. store .. "/ca-certificates.crt"
+local floor = { "bare, hashed directory", "", bare(store), count = true }
+local clients = {
+  floor,
+  { "celements, lua5.4, SSL_CERT_DIR (hashed)", lib.checkout "lua5.4" .. " " .. directory, script "lua5.4",
+    goal = true, count = true },
+  { "celements, lua5.4, SSL_CERT_FILE (bundle)", lib.checkout "lua5.4" .. " " .. bundle, script "lua5.4" },
+  { "bare, bundle", "", bare(store .. "/ca-certificates.crt") },
+  { "bare, a bundle of one", "", bare(lib.ca_file) },
+}
+if in_namespace then
+  for i, each in ipairs {
+    { "celements, lua5.4, system's store", lib.checkout "lua5.4", script "lua5.4", goal = true, count = true },
+    { "celements, luajit, system's store", lib.checkout "luajit", script "luajit", goal = true, count = true },
+    { "the page's two curl commands", "", "sh " .. curl_file },
+    { "bare, libcurl's own choice of store", "", bare "none" },
+  } do
+    each[2] = each[2] .. " " .. in_namespace
+    table.insert(clients, i, each)
+  end
+end
 
-local function add(label, environment, command, goal)
-  lib.progress("cold, " .. label)
-  local list = lib.whole(environment, command, TIMES)
-  local cpu = lib.median(list, "cpu")
+-- In turn, round by round: a machine that is busy is busy for all.
+for _, client in ipairs(clients) do
+  client.runs = {}
+end
+for round = 1, lib.rounds do
+  for _, client in ipairs(clients) do
+    lib.progress(("cold, round %d, %s"):format(round, client[1]))
+    for _, run in ipairs(lib.whole(client[2], client[3], RUNS)) do
+      table.insert(client.runs, run)
+    end
+  end
+end
+
+local rows = { { "", "CPU ms", "<=12", "ratio", "wall ms", "peak MiB", "instructions" } }
+for _, client in ipairs(clients) do
+  lib.progress("cold, instructions, " .. client[1])
+  local cpu = lib.median(client.runs, "cpu")
   rows[#rows + 1] = {
-    label, ("%.1f"):format(cpu * 1e3), goal and lib.goal(cpu <= CPU_GOAL) or "",
-    ("%.1f"):format(lib.median(list, "wall") * 1e3), ("%.1f"):format(lib.median(list, "rss") / 1024),
+    client[1], ("%.1f"):format(cpu * 1e3), client.goal and lib.goal(cpu <= CPU_GOAL) or "",
+    ("%.2f"):format(lib.ratio(client.runs, floor.runs, "cpu")),
+    ("%.1f"):format(lib.median(client.runs, "wall") * 1e3), ("%.1f"):format(lib.median(client.runs, "rss") / 1024),
+    client.count and lib.thousands(lib.whole_instructions(client[2], client[3])) or "",
+  }
+end
+if not in_namespace then
+  rows[#rows + 1] = { "no mount namespaces here: the system's store itself is not measured" }
+end
+lib.progress ""
+lib.print(("Cold: a process from start to end, GET and POST over HTTPS (median of %d)"):format(RUNS * lib.rounds), rows)
+
+rows = { { "", "CPU ms", "wall ms", "peak MiB" } }
+
+local function add(label, environment, command)
+  lib.progress("cold, " .. label)
+  local list = lib.whole(environment, command, RUNS * lib.rounds)
+  rows[#rows + 1] = {
+    label, ("%.1f"):format(lib.median(list, "cpu") * 1e3), ("%.1f"):format(lib.median(list, "wall") * 1e3),
+    ("%.1f"):format(lib.median(list, "rss") / 1024),
   }
 end
 
--- lib.whole, with the store's copy in the place of the store.
-local function add_in_store(label, environment, command, goal)
-  local pin = lib.pin
-  lib.pin = in_namespace .. " " .. pin
-  add(label, environment, command, goal)
-  lib.pin = pin
-end
-
-local directory, bundle = "SSL_CERT_DIR=" .. store, "SSL_CERT_FILE=" .. store .. "/ca-certificates.crt"
-if in_namespace then
-  add_in_store("celements, lua5.4, system's store", lib.checkout "lua5.4", script "lua5.4", true)
-  add_in_store("celements, luajit, system's store", lib.checkout "luajit", script "luajit", true)
-  add_in_store("the page's two curl commands", "", "sh " .. curl_file)
-  add_in_store("bare, libcurl's own choice of store", "", bare "none")
-else
-  rows[#rows + 1] = { "no mount namespaces here: the system's store itself is not measured" }
-end
-add("celements, lua5.4, SSL_CERT_DIR (hashed)", lib.checkout "lua5.4" .. " " .. directory, script "lua5.4", true)
-add("celements, lua5.4, SSL_CERT_FILE (bundle)", lib.checkout "lua5.4" .. " " .. bundle, script "lua5.4")
-add("bare, hashed directory", "", bare(store))
-add("bare, bundle", "", bare(store .. "/ca-certificates.crt"))
-add("bare, a bundle of one", "", bare(lib.ca_file))
-lib.print(("Cold: a process from start to end, GET and POST over HTTPS (median of %d)"):format(TIMES), rows)
-
-rows = { { "", "CPU ms", "", "wall ms", "peak MiB" } }
 local lua = lib.checkout "lua5.4"
 add("lua5.4, nothing", lua, "lua5.4 -e ''")
-add("and require 'celements.core' (libcurl and what it links)", lua, [[lua5.4 -e 'require "celements.core"']])
+add("and require 'celements.core' (libcurl and what it links)", lua,
+  [[lua5.4 -e 'require "celements.lazy" require "celements.core"']])
 add("and require 'celements'", lua, [[lua5.4 -e 'require "celements"']])
 add("and celements.new", lua, [[lua5.4 -e 'require "celements".new()']])
 add("the flow over plain HTTP", lua,

@@ -90,19 +90,26 @@ end
 
 local CACHEGRIND = "valgrind --tool=cachegrind --cache-sim=no --cachegrind-out-file=/dev/null"
 
---- Instructions, the kernel's not among them, by valgrind: what more commands(2) needs
--- than commands(1).
+local function start_counting(environment, command)
+  return assert(io.popen(("%s %s %s 2>&1"):format(environment, CACHEGRIND, command)))
+end
+
+local function end_counting(pipe)
+  local output = pipe:read "a"
+  pipe:close()
+  return tonumber((assert(output:match "I +refs: +([%d,]+)", output):gsub(",", "")))
+end
+
+--- Instructions of a whole command, the kernel's not among them, by valgrind.
+function M.whole_instructions(environment, command)
+  return end_counting(start_counting(environment, command))
+end
+
+--- The same of what commands(2) needs more than commands(1).
 function M.more_instructions(environment, commands)
-  local pipes, counts = {}, {}
-  for i = 1, 2 do -- at the same time
-    pipes[i] = assert(io.popen(("%s %s %s 2>&1"):format(environment, CACHEGRIND, commands(i))))
-  end
-  for i = 1, 2 do
-    local output = pipes[i]:read "a"
-    pipes[i]:close()
-    counts[i] = tonumber((assert(output:match "I +refs: +([%d,]+)", output):gsub(",", "")))
-  end
-  return counts[2] - counts[1]
+  local one, two = start_counting(environment, commands(1)), start_counting(environment, commands(2)) -- at the same time
+  local less = end_counting(one)
+  return end_counting(two) - less
 end
 
 --- Instructions of one call.
