@@ -112,7 +112,7 @@ end
 local lua = lib.checkout "lua5.4"
 add("lua5.4, nothing", lua, "lua5.4 -e ''")
 add("and require 'celements.core' (libcurl and what it links)", lua,
-  [[lua5.4 -e 'require "celements.lazy" require "celements.core"']])
+  [[lua5.4 -e 'require "celements.core"']])
 add("and require 'celements'", lua, [[lua5.4 -e 'require "celements"']])
 add("and celements.new", lua, [[lua5.4 -e 'require "celements".new()']])
 add("the flow over plain HTTP", lua,
