@@ -88,6 +88,7 @@ build = {
     ["celements.loopback.http"] = "lua/celements/loopback/http.lua",
     ["celements.many"] = "lua/celements/many.lua",
     ["celements.oauth"] = "lua/celements/oauth.lua",
+    ["celements.oauth_params"] = "lua/celements/oauth_params.lua",
     ["celements.once"] = "lua/celements/once.lua",
     ["celements.openresty"] = "lua/celements/openresty.lua",
     ["celements.options"] = "lua/celements/options.lua",

@@ -2,11 +2,8 @@
 -- Adds oauth_url and oauth_token to celements.Client.  Knows the wire names and
 -- their order; nothing of what the provider does with them.
 
-local check = require "celements.check"
 local client = require "celements.client"
 local core = require "celements.core"
-local errors = require "celements.error"
-local params_of = require "celements.params"
 
 ---@class celements.Client
 local methods = client.methods
@@ -25,153 +22,11 @@ local RENAMES = {
   scopes = "scope",
 }
 
-local OURS = {}
-for name, wire_name in pairs(RENAMES) do
-  OURS[wire_name] = name
-end
-
--- Equal calls give equal bytes: these first, the others by name.
-local FIRST = { "apiKey", "apiSecret", "scope", "callbackUrl", "state" }
-local IS_FIRST = {}
-for _, name in ipairs(FIRST) do
-  IS_FIRST[name] = true
-end
-
--- Ours, never sent.
-local NOT_SENT = { element = true, post = true }
-
--- The same for core.params.query().
-local PLACES = { element = false, post = 0 }
-for i, name in ipairs(FIRST) do
-  PLACES[name] = i
-end
+-- Equal calls give equal bytes: these first, in this order, the others by name.  `element` is
+-- in the path; `post` makes the call another one.
+local PLACES = { apiKey = 1, apiSecret = 2, scope = 3, callbackUrl = 4, state = 5, element = false, post = 0 }
 
 local USUAL_KEY = 64 -- characters of an element's key
-
--- Pasted by hand more than any other: a curly quote in them is never meant.
-local PASTED = { apiKey = true, apiSecret = true, scope = true, callbackUrl = true }
-
--- A parameter's name as the caller wrote it.
-local function spelled(params, name)
-  return params[name] == nil and OURS[name] or name
-end
-
--- A list is joined by one space, each item as it is.  In a string a '+' or %20 between
--- scopes stands for the space: the vendor's page writes contacts-rw+offline.
-local function scope_text(scope, what, level)
-  if type(scope) == "table" then
-    check.list(scope, what, level + 1)
-    for i, item in ipairs(scope) do
-      check.type(item, "string", ("%s[%d]"):format(what, i), level + 1)
-    end
-    return table.concat(scope, " ")
-  end
-  check.type(scope, "string or table", what, level + 1)
-  if not scope:find("[%%+]") then
-    return scope
-  end
-  return (scope:gsub("%%20", " "):gsub("+", " "))
-end
-
-local function add(flat, name, value, params, level)
-  if name == "scope" then
-    value = scope_text(value, spelled(params, name), level + 1)
-  end
-  if type(value) == "string" then
-    local n = #flat
-    flat[n + 1], flat[n + 2] = name, value
-  else
-    params_of.add_pairs(flat, name, value, spelled(params, name), level + 1)
-  end
-end
-
--- Names that are sent behind the first ones.
-local function other_names(wire)
-  local names = {}
-  for name in pairs(wire) do
-    if not IS_FIRST[name] and not NOT_SENT[name] then
-      names[#names + 1] = name
-    end
-  end
-  table.sort(names)
-  return names
-end
-
--- The parameters as a flat list of names and values, in the order of the wire; left is
--- how many of them are sent.
-local function flat_list(wire, left, params, level)
-  local flat = { nil, nil, nil, nil, nil, nil, nil, nil } -- room for the usual four
-  for i = 1, #FIRST do
-    local name = FIRST[i]
-    local value = wire[name]
-    if value ~= nil then
-      add(flat, name, value, params, level + 1)
-      left = left - 1
-    end
-  end
-  if left > 0 then
-    for _, name in ipairs(other_names(wire)) do
-      add(flat, name, wire[name], params, level + 1)
-    end
-  end
-  return flat
-end
-
--- A line break at the end comes along when a value is read from a file.  The error of
--- the first value that cannot be meant, if any.
-local function tidy(flat, params)
-  for i = 2, #flat, 2 do
-    if PASTED[flat[i - 1]] and flat[i]:find("[^\32-\126]") then
-      flat[i] = flat[i]:gsub("\r?\n$", "")
-      local problem = check.credential_problem(flat[i])
-      if problem then
-        local message = spelled(params, flat[i - 1]) .. " " .. problem
-        return errors.new { kind = "config", message = message, outcome = "not_sent" }
-      end
-    end
-  end
-end
-
-local function json_body(flat)
-  local body = {}
-  for i = 1, #flat, 2 do
-    local name = flat[i]
-    if name == "isOauthProxy" then
-      name = "isOAuthProxy" -- the body spells it so (platform 7.2)
-    end
-    local value = flat[i + 1]
-    if body[name] == nil then
-      body[name] = value
-    elseif type(body[name]) == "table" then
-      table.insert(body[name], value)
-    else
-      body[name] = { body[name], value }
-    end
-  end
-  return body
-end
-
--- The element's key or id as a path segment; nil when there is none.
-local function element_of(value, level)
-  if type(value) == "table" then
-    value = value.key or value.id
-  end
-  if params_of.is_absent(value) then
-    return nil
-  end
-  check.id(value, "element", level + 1)
-  return value
-end
-
--- What is missing or still a template; nil when all is well.  The encoded text tells at
--- one look whether there is anything to look for; there is none of what is too long for a
--- URL.
-local function lacks(element, text, params)
-  if element and text and not text:find("%3C", 1, true) and not tostring(element):find("<", 1, true) then
-    return nil
-  end
-  return params_of.incomplete(element and {} or { "element" }, params_of.placeholders(params))
-end
 
 local function get(element, resource, query, text)
   return {
@@ -183,33 +38,9 @@ local function get(element, resource, query, text)
   }
 end
 
--- The call that the parameters ask for, or nil and the error.
-local function read(params, resource, level)
-  local wire, count = params_of.wire(params, RENAMES, level + 1)
-  if wire.post ~= nil then
-    check.type(wire.post, "boolean", "post", level + 1)
-    count = count - 1
-  end
-  local element = element_of(wire.element, level + 1)
-  local flat = flat_list(wire, wire.element ~= nil and count - 1 or count, params, level + 1)
-  local text = core.url.query(flat, #flat)
-  local err = lacks(element, text, params)
-  if not err and (not text or text:find("%%[0189A-F]")) then -- a control character or one beyond ASCII
-    err = tidy(flat, params)
-    text = nil -- of before
-  end
-  if err then
-    return nil, err
-  end
-  local request = get(element, resource, flat, text)
-  if wire.post then
-    request.method, request.query, request.query_text, request.json = "POST", nil, nil, json_body(flat)
-  end
-  return request
-end
-
--- The same where all is as usual, at one look; else nil.
-local function read_plain(params, resource)
+-- The call that the parameters ask for, where all is as usual and one look is enough; else
+-- nil.
+local function at_one_look(params, resource)
   local text = core.params.query(params, RENAMES, PLACES)
   local element = text and params.element
   if text and type(element) == "string" and element:find("^[%w_]+$") and #element <= USUAL_KEY then
@@ -217,10 +48,23 @@ local function read_plain(params, resource)
   end
 end
 
+-- The same for any parameters, or nil and the error.
+local function looked_into(params, resource, level)
+  local asked, err = require("celements.oauth_params").read(params, RENAMES, PLACES, level + 1)
+  if not asked then
+    return nil, err
+  end
+  local request = get(asked.element, resource, asked.flat, asked.text)
+  if asked.body then
+    request.method, request.query, request.query_text, request.json = "POST", nil, nil, asked.body
+  end
+  return request
+end
+
 local function call(self, params, options, resource, level)
-  local request, err = read_plain(params, resource)
+  local request, err = at_one_look(params, resource), nil
   if not request then
-    request, err = read(params, resource, level + 1)
+    request, err = looked_into(params, resource, level + 1)
   end
   client.check_options(options, level + 1)
   if not request then
