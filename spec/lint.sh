@@ -39,12 +39,12 @@ absent() {
 # Lua states of a process.
 no_mutable_statics() {
     # .data.rel.ro holds constants that only the loader writes.  libcurl's once-per-process
-    # start needs a flag, and the fork handler a count, in engine.c.
+    # start needs a flag, and the fork handler a count, in runtime.c.
     nm -f sysv -A "$BUILD"/gcc-lua5.4-/obj/*.o | tr -d ' ' | grep '|OBJECT|' |
         grep -E '\.bss|\.data' | grep -v '\.data\.rel\.ro' |
-        grep -vE '/engine\.o:(init_flag|generation)\|' >"$BUILD/mutable"
+        grep -vE '/runtime\.o:(init_flag|generation)\|' >"$BUILD/mutable"
     cat "$BUILD/mutable"
-    [ -e "$BUILD/gcc-lua5.4-/obj/engine.o" ] && ! [ -s "$BUILD/mutable" ]
+    [ -e "$BUILD/gcc-lua5.4-/obj/runtime.o" ] && ! [ -s "$BUILD/mutable" ]
 }
 
 mkdir -p "$BUILD"
