@@ -112,6 +112,18 @@ describe("client:request", function()
       server:request().target)
   end)
 
+  it("puts a query of texts alone in the same order, each as it is", function()
+    for query, wanted in pairs {
+      [{ where = "a = 'b c'", pageSize = "200", Z = "" }] = "Z=&pageSize=200&where=a%20%3D%20%27b%20c%27",
+      [{ b = "1+1", a = "50%" }] = "a=50%25&b=1%2B1",
+      [{ b = "<INSERT>", a = "\195\188\n" }] = "a=%C3%BC%0A&b=%3CINSERT%3E",
+    } do
+      assert(client:request("GET", "/x", { query = query }))
+      assert.equal("/elements/api-v2/x?" .. wanted, server:request().target)
+      server:answer { { body = "{}" } }
+    end
+  end)
+
   it("keeps the order of a list of pairs", function()
     assert(client:request("GET", "/x", { query = { { "b", 1 }, { "a", "ü" }, { "b", false }, { "c", { "x", "y" } } } }))
     assert.equal("/elements/api-v2/x?b=1&a=%C3%BC&b=false&c=x&c=y", server:request().target)

@@ -16,6 +16,8 @@ local OPTIONS = { headers = true, timeout = true, retries = true, query = true, 
 
 local NO_OPTIONS = {}
 
+local AS_WRITTEN = {} -- a query's names are the wire's, and have no places
+
 local PATH_MAX = 16 * 1024
 
 local METHODS = { GET = true, HEAD = true, POST = true, PUT = true, PATCH = true, DELETE = true }
@@ -69,10 +71,13 @@ local function as_asked(method, path, options, level)
   end
   client.check_options(options, level + 1, OPTIONS)
   options = options or NO_OPTIONS
+  local query = options.query
+  local text = query ~= nil and core.params.query(query, AS_WRITTEN, AS_WRITTEN) or nil
   return {
     method = method,
     path = path,
-    query = options.query ~= nil and M.flat_query(options.query, level + 1) or nil,
+    query = query ~= nil and not text and M.flat_query(query, level + 1) or nil,
+    query_text = text,
     json = options.json,
     letters = nil, lines = nil, timeout = nil, retries = nil, compressed = nil, -- room for what send() adds
   }
@@ -101,7 +106,12 @@ end
 ---@return table call  with query, json, lines, letters, element and the client's secrets
 ---@return string base_url
 function M.describe(self, method, path, options, level)
-  local call, base_url = client.completed(self, as_asked(method, path, options, level + 1), options, level + 1)
+  local call = as_asked(method, path, options, level + 1)
+  if options and options.query ~= nil then
+    call.query = M.flat_query(options.query, level + 1)
+  end
+  local base_url
+  call, base_url = client.completed(self, call, options, level + 1)
   return call, base_url
 end
 
