@@ -187,7 +187,7 @@ static CURLcode set_origin(struct ce_transfer *t, const struct ce_settings *s)
         t->origin = curl_url();
     if (t->origin == NULL)
         return CURLE_OUT_OF_MEMORY;
-    if (curl_url_set(t->origin, CURLUPART_URL, t->url.data, 0) != CURLUE_OK)
+    if (curl_url_set(t->origin, CURLUPART_URL, t->url.data, CURLU_DISALLOW_USER) != CURLUE_OK)
         return CURLE_URL_MALFORMAT;
     SET(CURLOPT_CURLU, t->origin);
 #else

@@ -52,14 +52,12 @@ static int is_of_types(lua_State *L, int types)
     return fits;
 }
 
-/* wire(params, renames, types) -> copy, count | nil
- * A copy with the wire's names, and how many there are.  types may be nil, or have for a
+/* wire(params, renames, types) -> copy | nil
+ * A copy with the wire's names.  types may be nil, or have for a
  * wire's name which types the value may be of, as "string or table".  nil: params is no
  * table, a name no string, one parameter there by two names, or a value of another type. */
 static int params_wire(lua_State *L)
 {
-    int count = 0;
-
     lua_settop(L, 3);
     if (!lua_istable(L, 1))
         return 0;
@@ -75,10 +73,8 @@ static int params_wire(lua_State *L)
         lua_pushvalue(L, 6);
         lua_rawset(L, 4);
         lua_settop(L, 5);
-        count++;
     }
-    lua_pushinteger(L, count);
-    return 2;
+    return 1;
 }
 
 /* texts(list) -> count | nil: of a list without a hole that holds strings alone. */

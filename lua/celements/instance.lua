@@ -142,7 +142,7 @@ end
 --- What client:create_instance does; `level` is whose line a raised error names, as for
 -- error() in the function that calls this one.
 function M.create(self, params, options, level)
-  local body, _, plain = params_of.wire(params, RENAMES, level + 1, TYPES)
+  local body, plain = params_of.wire(params, RENAMES, level + 1, TYPES)
   client.check_options(options, level + 1)
   check_types(params, body, plain, level + 1)
   local tag, wants_check

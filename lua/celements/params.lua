@@ -14,15 +14,14 @@ local M = {}
 ---@param level integer  whose line a raised error names
 ---@param types? table<string, string>  the wire's name -> the types of its value
 ---@return table
----@return integer count  of the parameters
 ---@return boolean plain  all are of their types, for certain
 function M.wire(params, renames, level, types)
-  local out, count = core.params.wire(params, renames, types)
+  local out = core.params.wire(params, renames, types)
   if out then
-    return out, count, true -- the usual case
+    return out, true -- the usual case
   end
   check.table(params, "params", level + 1)
-  out, count = {}, 0
+  out = {}
   for name, value in pairs(params) do
     local wire = renames[name]
     if not wire then
@@ -39,9 +38,8 @@ function M.wire(params, renames, level, types)
       end
       error(("%s and %s are the same parameter; give one of them"):format(a, b), level + 1)
     end
-    count = count + 1
   end
-  return out, count, false
+  return out, false
 end
 
 --- Is nothing given here?

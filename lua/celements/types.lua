@@ -270,7 +270,6 @@ core.params = {}
 ---@param renames table<string, string>  our name -> the wire's
 ---@param types? table<string, string>  the wire's name -> "string or table"
 ---@return table? copy  nil: Lua has to look at it
----@return integer count  of the parameters
 function core.params.wire(params, renames, types) end
 
 --- How many strings a list has.
