@@ -6,18 +6,14 @@
 
 #include <string.h>
 
-/* What a byte may be in a URL. */
-enum { UNRESERVED = 1, PATH = 2 };
-
-static int class_of(unsigned char c)
+static int is_unreserved(unsigned char c)
 {
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
-        return UNRESERVED | PATH;
-    if (c == '-' || c == '.' || c == '_' || c == '~')
-        return UNRESERVED | PATH;
-    if (c != '\0' && strchr("!$&'()*+,;=:@/", c) != NULL)
-        return PATH;
-    return 0;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '-' && c <= '9' && c != '/') || c == '_' || c == '~';
+}
+
+static int is_path(unsigned char c)
+{
+    return is_unreserved(c) || (c != '\0' && strchr("!$&'()*+,;=:@/", c) != NULL);
 }
 
 static int is_hex(char c)
@@ -28,32 +24,31 @@ static int is_hex(char c)
 int ce_url_escape(struct ce_buf *out, const char *text, size_t n)
 {
     static const char digits[] = "0123456789ABCDEF";
-    size_t start = out->len;
+    size_t room = out->max - out->len;
+    size_t coded = 0;
     size_t i;
+    char *to;
 
-    for (i = 0; i < n;) {
-        size_t run = i;
-        int rc;
+    for (i = 0; i < n; i++)
+        coded += !is_unreserved((unsigned char)text[i]);
+    if (n > room || coded > (room - n) / 2)
+        return CE_ETOOBIG;
+    to = ce_buf_reserve(out, n + 2 * coded);
+    if (to == NULL)
+        return CE_ENOMEM;
+    out->len += n + 2 * coded;
+    for (i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)text[i];
 
-        while (run < n && (class_of((unsigned char)text[run]) & UNRESERVED) != 0)
-            run++;
-        rc = ce_buf_add(out, text + i, run - i);
-        i = run;
-        if (rc == CE_OK && i < n) {
-            unsigned char c = (unsigned char)text[i];
-            char coded[3];
-
-            coded[0] = '%';
-            coded[1] = digits[c >> 4];
-            coded[2] = digits[c & 15];
-            rc = ce_buf_add(out, coded, 3);
-            i++;
-        }
-        if (rc != CE_OK) {
-            out->len = start;
-            return rc;
+        if (is_unreserved(c)) {
+            *to++ = (char)c;
+        } else {
+            *to++ = '%';
+            *to++ = digits[c >> 4];
+            *to++ = digits[c & 15];
         }
     }
+    *to = '\0';
     return CE_OK;
 }
 
@@ -87,7 +82,7 @@ int ce_url_path_ok(const char *path, size_t n)
             i += 2;
             continue;
         }
-        if ((class_of((unsigned char)path[i]) & PATH) == 0)
+        if (!is_path((unsigned char)path[i]))
             return 0;
         if (path[i] == '/') {
             if (is_dots(path + segment, i - segment))

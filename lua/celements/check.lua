@@ -87,7 +87,10 @@ function M.list(value, name, level)
     elseif key < 1 or key % 1 ~= 0 then
       error(("%s is a list from 1 on; %g is no place in it"):format(name, key), level + 1)
     end
-    count, highest = count + 1, math.max(highest, key)
+    count = count + 1
+    if key > highest then
+      highest = key
+    end
   end
   if count ~= highest then
     local hole = 1
@@ -115,14 +118,18 @@ end
 ---@param name string
 ---@param level integer
 function M.id(value, name, level)
+  local kind = type(value)
+  if kind == "string" and value ~= "" and #value <= ID_MAX
+    or kind == "number" and value % 1 == 0 and value > -2 ^ 53 and value < 2 ^ 53 then
+    return
+  end
   M.type(value, "string or number", name, level + 1)
   if value == "" then
     error(name .. " is empty", level + 1)
-  elseif type(value) == "string" and #value > ID_MAX then
+  elseif kind == "string" then
     error(("%s has %d characters; none is that long"):format(name, #value), level + 1)
-  elseif type(value) == "number" and not (value % 1 == 0 and value > -2 ^ 53 and value < 2 ^ 53) then
-    error(name .. " has to be a whole number", level + 1)
   end
+  error(name .. " has to be a whole number", level + 1)
 end
 
 --- What makes a text unfit for a header or a credential, if anything.  Never quotes it.
