@@ -41,7 +41,7 @@ ifeq ($(VARIANT),poll)
 VARIANT_CFLAGS := -DCE_USE_POLL
 endif
 
-CORE := buf url auth redact trust poller_epoll poller_poll runtime pool handle transfer engine lcompat lcore lurl lparams lsecret jsontext ljson lengine
+CORE := buf url auth redact trust poller_epoll poller_poll runtime pool handle transfer engine lcompat lcore lurl lparams lsecret jsontext ljson lanswer lengine
 SEAL := buf seal lcompat lseal
 CORE_OBJS := $(CORE:%=$(OUT)/obj/%.o)
 SEAL_OBJS := $(SEAL:%=$(OUT)/obj/%.o)

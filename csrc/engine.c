@@ -151,6 +151,7 @@ int ce_engine_step(struct ce_engine *e, int timeout_ms)
     struct ce_event events[EVENTS_MAX];
     struct shield shield;
     int running;
+    int finished;
     int failed = 0;
     int n;
     int i;
@@ -158,8 +159,13 @@ int ce_engine_step(struct ce_engine *e, int timeout_ms)
     e->now = ce_clock_ms();
     ce_shield_up(e, &shield);
     ce_pools_run_timers(e);
+    finished = harvest(e);
+    if (finished != 0 && e->running == 0) {
+        ce_shield_down(&shield);
+        return CE_OK;   /* nobody is left to look for */
+    }
     /* With something finished there is no waiting, but the others get their turn. */
-    n = ce_poller_wait(e->poller, events, EVENTS_MAX, harvest(e) != 0 ? 0 : wait_ms(e, timeout_ms));
+    n = ce_poller_wait(e->poller, events, EVENTS_MAX, finished != 0 ? 0 : wait_ms(e, timeout_ms));
     failed = n < 0 ? errno : 0;
     e->now = ce_clock_ms();
     for (i = 0; i < n; i++) {
@@ -178,6 +184,17 @@ int ce_engine_step(struct ce_engine *e, int timeout_ms)
     ce_shield_down(&shield);
     errno = failed;
     return failed != 0 ? CE_ESYSTEM : CE_OK;
+}
+
+void ce_engine_flush(struct ce_engine *e)
+{
+    struct shield shield;
+
+    e->now = ce_clock_ms();
+    ce_shield_up(e, &shield);
+    ce_pools_run_timers(e);
+    (void)harvest(e);
+    ce_shield_down(&shield);
 }
 
 uint64_t ce_engine_finished(struct ce_engine *e)

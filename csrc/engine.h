@@ -90,6 +90,9 @@ void ce_transfer_outcome(struct ce_transfer *t, struct ce_outcome *out);
  * CE_OK, or CE_ESYSTEM with errno; EINTR among them. */
 int ce_engine_step(struct ce_engine *e, int timeout_ms);
 
+/* Sends what was started since the last step, and looks for nothing that came. */
+void ce_engine_flush(struct ce_engine *e);
+
 /* The id of a transfer that has finished since it was last asked for, or 0. */
 uint64_t ce_engine_finished(struct ce_engine *e);
 

@@ -1,6 +1,6 @@
 /* lengine.c -- the engine for Lua: core.engine.
  *
- * Start, step, result: nothing here waits longer than it is told to, and nothing
+ * Start, step, take: nothing here waits longer than it is told to, and nothing
  * calls back into Lua, so that all waiting can be Lua's (pitfall 32).  Owns the userdata
  * Settings, Engine and Transfer; an Engine may be collected before its Transfers. */
 #define _POSIX_C_SOURCE 200809L   /* nanosleep */
@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "engine.h"
+#include "lanswer.h"
 #include "lcompat.h"
 #include "lsecret.h"
 #include "url.h"
@@ -326,6 +327,13 @@ static int engine_step(lua_State *L)
     return 1;
 }
 
+/* engine:flush(): sends what was started, and looks for nothing that came. */
+static int engine_flush(lua_State *L)
+{
+    ce_engine_flush(check_own_engine(L));
+    return 0;
+}
+
 /* engine:finished() -> id | nil: of a transfer that is done and was not named yet. */
 static int engine_finished(lua_State *L)
 {
@@ -421,114 +429,23 @@ static int transfer_id(lua_State *L)
     return 1;
 }
 
-/* Pushes the lower-case name in line[0..n). */
-static void push_lower(lua_State *L, const char *name, size_t n)
+/* transfer:take() -> answer | nil, failure, as ce_push_answer() and ce_push_failure() have
+ * them.  Lets go of the transfer. */
+static int transfer_take(lua_State *L)
 {
-    char lower[256];
-    size_t i;
-
-    if (n > sizeof(lower))
-        n = sizeof(lower);
-    for (i = 0; i < n; i++)
-        lower[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] - 'A' + 'a') : name[i];
-    lua_pushlstring(L, lower, n);
-}
-
-static int is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-/* Sets t[name] for one header line, the table being on top of the stack; a name that
- * comes again is joined by a comma, as HTTP has it. */
-static void add_header(lua_State *L, const char *line, size_t n)
-{
-    const char *colon = memchr(line, ':', n);
-    const char *value;
-    const char *end = line + n;
-
-    if (colon == NULL || colon == line)
-        return;
-    for (value = colon + 1; value < end && is_space(*value); value++)
-        ;
-    while (end > value && is_space(end[-1]))
-        end--;
-    push_lower(L, line, (size_t)(colon - line));
-    lua_pushvalue(L, -1);
-    lua_rawget(L, -3);
-    if (lua_isnil(L, -1)) {
-        lua_pop(L, 1);
-        lua_pushlstring(L, value, (size_t)(end - value));
-    } else {
-        lua_pushliteral(L, ", ");
-        lua_pushlstring(L, value, (size_t)(end - value));
-        lua_concat(L, 3);
-    }
-    lua_rawset(L, -3);
-}
-
-static void push_headers(lua_State *L, const char *text, size_t n)
-{
-    const char *end = text + n;
-    const char *at;
-    int count = 0;
-
-    for (at = text; at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++)
-        count++;
-    lua_createtable(L, 0, count > 2 ? count - 2 : 0);   /* the status line and the empty one are none */
-    while (text < end) {
-        const char *newline = memchr(text, '\n', (size_t)(end - text));
-        const char *next = newline != NULL ? newline + 1 : end;
-
-        add_header(L, text, (size_t)(next - text));
-        text = next;
-    }
-}
-
-static void push_failure(lua_State *L, const struct ce_outcome *o)
-{
-    lua_createtable(L, 0, 8);
-    lua_pushstring(L, o->kind);
-    lua_setfield(L, -2, "kind");
-    lua_pushstring(L, o->message);
-    lua_setfield(L, -2, "message");
-    lua_pushstring(L, o->phase);
-    lua_setfield(L, -2, "phase");
-    lua_pushboolean(L, o->sent);
-    lua_setfield(L, -2, "sent");
-    lua_pushboolean(L, o->reused);
-    lua_setfield(L, -2, "reused");
-    lua_pushnumber(L, o->seconds);
-    lua_setfield(L, -2, "seconds");
-    lua_pushinteger(L, o->code);
-    lua_setfield(L, -2, "code");
-    if (o->status != 0) {
-        lua_pushinteger(L, (lua_Integer)o->status);
-        lua_setfield(L, -2, "status");
-    }
-}
-
-/* transfer:result() -> status, body, headers, seconds, reused when a whole answer came
- *                   -> nil, {kind, message, phase, sent, reused, seconds, code, status} otherwise.
- * headers is a table with lower-case names.  May be called once more; the strings
- * are Lua's. */
-static int transfer_result(lua_State *L)
-{
-    struct ce_transfer *t = check_transfer(L, 1)->transfer;
+    struct ltransfer *lt = check_transfer(L, 1);
     struct ce_outcome o;
 
-    ce_transfer_outcome(t, &o);
-    if (o.kind != NULL) {
+    ce_transfer_outcome(lt->transfer, &o);
+    if (o.kind == NULL) {
+        ce_push_answer(L, &o);
+    } else {
         lua_pushnil(L);
-        push_failure(L, &o);
-        return 2;
+        ce_push_failure(L, &o);
     }
-    lua_pushinteger(L, (lua_Integer)o.status);
-    lua_pushlstring(L, o.body, o.body_len);
-    push_headers(L, o.headers, o.headers_len);
-    lua_pushnumber(L, o.seconds);
-    lua_pushboolean(L, o.reused);
-    return 5;
+    ce_transfer_free(lt->transfer);
+    lt->transfer = NULL;
+    return o.kind == NULL ? 1 : 2;
 }
 
 /* ---- the rest ------------------------------------------------------------- */
@@ -581,20 +498,22 @@ int ce_open_engine(lua_State *L)
     static const luaL_Reg none[] = { { NULL, NULL } };
     static const luaL_Reg settings_meta[] = { { "__gc", settings_gc }, { NULL, NULL } };
     static const luaL_Reg engine_methods[] = { { "start", engine_start },       { "drive", engine_drive },
-                                               { "step", engine_step },         { "finished", engine_finished },
+                                               { "step", engine_step },         { "flush", engine_flush },
+                                               { "finished", engine_finished },
                                                { "pollfd", engine_pollfd },     { "events", engine_events },
                                                { "timeout", engine_timeout },   { "running", engine_running },
                                                { "trust", engine_trust },       { "alive", engine_alive },
                                                { "close", engine_close },       { NULL, NULL } };
     static const luaL_Reg engine_meta[] = { { "__gc", engine_close }, { "__close", engine_close }, { NULL, NULL } };
     static const luaL_Reg transfer_methods[] = { { "done", transfer_done },     { "id", transfer_id },
-                                                 { "result", transfer_result }, { "close", transfer_close },
+                                                 { "take", transfer_take },     { "close", transfer_close },
                                                  { NULL, NULL } };
     static const luaL_Reg transfer_meta[] = { { "__gc", transfer_close }, { "__close", transfer_close }, { NULL, NULL } };
 
     ce_newclass(L, SETTINGS, none, settings_meta);
     ce_newclass(L, ENGINE, engine_methods, engine_meta);
     ce_newclass(L, TRANSFER, transfer_methods, transfer_meta);
+    ce_answer_class(L);
     lua_newtable(L);
     ce_setfuncs(L, functions);
     return 1;

@@ -33,6 +33,7 @@ build = {
         "csrc/engine.c",
         "csrc/handle.c",
         "csrc/jsontext.c",
+        "csrc/lanswer.c",
         "csrc/lcompat.c",
         "csrc/lcore.c",
         "csrc/lengine.c",

@@ -55,22 +55,29 @@ describe("core.engine", function()
     return assert(engine:start(settings, method or "GET", path, nil, body, "", lines, 5000))
   end
 
-  local function finish(transfer)
+  local function drive(transfer)
     assert.is_true(engine:drive(transfer, 5000))
-    return transfer:result()
+  end
+
+  local function finish(transfer)
+    drive(transfer)
+    return transfer:take()
   end
 
   it("brings status, body, headers with lower-case names, seconds and whether the connection was kept", function()
-    local status, body, headers, seconds, reused = finish(start "/x/hello")
-    assert.equal(200, status)
-    assert.equal("GET hello ", body)
+    local answer = finish(start "/x/hello")
+    assert.equal(200, answer.status)
+    assert.equal("GET hello ", answer.body)
+    assert.is_nil(rawget(answer, "headers"))
+    local headers = answer.headers
     assert.equal("one, two", headers["x-twice"])
     assert.equal("", headers["x-empty"])
     assert.equal("Case", headers["x-mixed"])
     assert.equal("a:b", headers["x-colons"])
-    assert.is_true(seconds > 0 and seconds < 5)
-    assert.is_false(reused)
-    assert.is_true((select(5, finish(start "/x/again"))))
+    assert.is_true(rawequal(headers, rawget(answer, "headers")), "made once")
+    assert.is_true(answer.seconds > 0 and answer.seconds < 5)
+    assert.is_false(answer.reused)
+    assert.is_true(finish(start "/x/again").reused)
   end)
 
   it("runs a hundred calls at once, and names each that is finished once", function()
@@ -89,10 +96,9 @@ describe("core.engine", function()
         local known = assert(transfers[id], "a transfer is named that is not there, or named twice")
         transfers[id] = nil
         assert.is_true(known.transfer:done())
-        local status, body = known.transfer:result()
-        assert.equal(200, status)
-        assert.equal(known.want, body)
-        known.transfer:close()
+        local answer = known.transfer:take()
+        assert.equal(200, answer.status)
+        assert.equal(known.want, answer.body)
         left = left - 1
         id = engine:finished()
       end
@@ -100,6 +106,18 @@ describe("core.engine", function()
     assert.equal(0, left)
     assert.equal(0, engine:running())
     assert.is_nil(engine:finished())
+  end)
+
+  it("sends by flush what was started, and takes nothing that came", function()
+    drive(start "/x/1") -- there is a connection
+    local transfer = start "/later/0.05"
+    engine:flush()
+    core.engine.sleep(0.3)
+    engine:flush()
+    assert.is_false(transfer:done())
+    local requests = server:requests()
+    assert.equal("/later/0.05", requests[#requests].target)
+    assert.equal(200, finish(transfer).status)
   end)
 
   it("gives hundreds their answers, and the next ones the connections of the first", function()
@@ -110,10 +128,9 @@ describe("core.engine", function()
       end
       local reused_count = 0
       for i = 1, 300 do
-        local status, _, _, _, reused = finish(transfers[i])
-        assert.equal(200, status)
-        reused_count = reused_count + (reused and 1 or 0)
-        transfers[i]:close()
+        local answer = assert(finish(transfers[i]))
+        assert.equal(200, answer.status)
+        reused_count = reused_count + (answer.reused and 1 or 0)
       end
       assert.equal(round == 1 and 0 or 300, reused_count)
     end
@@ -124,11 +141,11 @@ describe("core.engine", function()
     local hung = start "/hang"
     for i = 1, 20 do
       local started = core.engine.clock()
-      assert.equal(200, (finish(start("/x/" .. i))))
+      assert.equal(200, finish(start("/x/" .. i)).status)
       assert.is_true(core.engine.clock() - started < 0.2)
     end
     assert.is_false(slow:done())
-    assert.equal(200, (finish(slow)))
+    assert.equal(200, finish(slow).status)
     assert.is_false(hung:done())
   end)
 
@@ -151,7 +168,7 @@ describe("core.engine", function()
       assert.equal("r", engine:events())
     else
       assert.equal("poll", os.getenv "VARIANT")
-      assert.equal(200, (finish(transfer)))
+      assert.equal(200, finish(transfer).status)
     end
     assert.equal(0, engine:timeout())   -- somebody is finished and was not named yet
     assert.equal(transfer:id(), engine:finished())
@@ -170,7 +187,7 @@ describe("core.engine", function()
       held.engine, held.transfers = nil, nil
       collectgarbage()
     end
-    assert.equal(200, (finish(start "/x/fine")))
+    assert.equal(200, finish(start "/x/fine").status)
   end)
 
   it("can be closed twice, and says so when it is used afterwards", function()
@@ -192,22 +209,22 @@ describe("core.engine", function()
 
   it("leaves a transfer that outlives it done, and cut off", function()
     local hung, finished = start "/hang", start "/x/1"
-    finish(finished)
+    drive(finished)
     local id = hung:id()
     engine:close()
     assert.is_true(hung:done())
     assert.equal(id, hung:id())
-    local status, err = hung:result()
-    assert.is_nil(status)
+    local answer, err = hung:take()
+    assert.is_nil(answer)
     assert.equal("network", err.kind)
     assert.is_true(err.sent)
-    status, err = finished:result()
-    assert.is_nil(status)
+    answer, err = finished:take()
+    assert.is_nil(answer)
     assert.equal("network", err.kind)
     for _, transfer in ipairs { hung, finished } do
       transfer:close()
       transfer:close()
-      local fine, message = pcall(transfer.result, transfer)
+      local fine, message = pcall(transfer.take, transfer)
       assert.is_false(fine)
       assert.truthy(tostring(message):find("the transfer is closed", 1, true))
     end
@@ -215,9 +232,9 @@ describe("core.engine", function()
 
   it("does not name a finished transfer that was closed before it was asked", function()
     local a, b, c = start "/x/a", start "/x/b", start "/x/c"
-    finish(a)
-    finish(b)
-    finish(c)
+    drive(a)
+    drive(b)
+    drive(c)
     local keep = { [a:id()] = true, [c:id()] = true }
     b:close()
     for _ = 1, 2 do
@@ -228,19 +245,20 @@ describe("core.engine", function()
     assert.is_nil(engine:finished())
   end)
 
-  it("gives the result of a transfer more than once", function()
+  it("gives the answer of a transfer once, and lets go of it", function()
     local transfer = start "/x/a"
-    finish(transfer)
-    assert.equal("GET a ", (select(2, transfer:result())))
-    assert.equal("GET a ", (select(2, transfer:result())))
+    assert.equal("GET a ", finish(transfer).body)
+    assert.is_false((pcall(transfer.take, transfer)))
+    assert.is_false((pcall(transfer.done, transfer)))
+    transfer:close()
   end)
 
-  it("says that a transfer has not ended when its result is asked for too early", function()
+  it("says that a transfer has not ended when its answer is asked for too early", function()
     local transfer = start "/hang"
     engine:drive(transfer, 50)
     assert.is_false(transfer:done())
-    local status, err = transfer:result()
-    assert.is_nil(status)
+    local answer, err = transfer:take()
+    assert.is_nil(answer)
     assert.equal("network", err.kind)
   end)
 
@@ -251,7 +269,7 @@ describe("core.engine", function()
       transfer:close()
     end
     assert.equal(0, engine:running())
-    assert.equal(200, (finish(start "/x/fine")))
+    assert.equal(200, finish(start "/x/fine").status)
   end)
 
   it("survives errors raised half-way into a call", function()
@@ -275,7 +293,7 @@ describe("core.engine", function()
     lines[49] = "X-49: y"
     assert.is_false((pcall(engine.start, engine, settings, "GET", "/x", nil, nil, "", lines, 1000)))
     assert.equal(0, engine:running())
-    assert.equal(200, (finish(start "/x/fine")))
+    assert.equal(200, finish(start "/x/fine").status)
   end)
 
   it("tells by poll and by epoll the same", function()
@@ -285,15 +303,13 @@ describe("core.engine", function()
 
   it("sends each method as it is, with a body and without", function()
     for _, method in ipairs { "GET", "POST", "PUT", "PATCH", "DELETE" } do
-      local _, body = finish(start("/x/m", method, "b"))
-      assert.equal(method .. " m b", body)
-      _, body = finish(start("/x/m", method))
-      assert.equal(method .. " m ", body)
+      assert.equal(method .. " m b", finish(start("/x/m", method, "b")).body)
+      assert.equal(method .. " m ", finish(start("/x/m", method)).body)
     end
-    local status, body, headers = finish(start("/x/m", "HEAD"))
-    assert.equal(200, status)
-    assert.equal("", body)
-    assert.equal("Case", headers["x-mixed"])
+    local answer = finish(start("/x/m", "HEAD"))
+    assert.equal(200, answer.status)
+    assert.equal("", answer.body)
+    assert.equal("Case", answer.headers["x-mixed"])
     for _, request in ipairs(server:requests()) do
       local has_length = request.text:find("\r\nContent-Length:", 1, true) ~= nil
       if request.target == "/x/m" and (request.method == "POST" or request.method == "PUT" or request.method == "PATCH") then
@@ -320,7 +336,7 @@ describe("core.engine", function()
       local texts = {}
       for i = 1, 2 do -- the second by a handle that has been used
         local transfer = assert(engine:start(settings, "GET", "/target/" .. i, "a=%20b", nil, "", nil, 5000))
-        texts[i] = select(2, finish(transfer)):match "^GET (%S+) $"
+        texts[i] = finish(transfer).body:match "^GET (%S+) $"
       end
       return texts
     end
@@ -334,8 +350,7 @@ describe("core.engine", function()
   it("leaves nothing of a call in the handle for the next", function()
     finish(start("/x/1", "POST", "secret body", { "X-Only-Once: 1" }))
     finish(start("/x/2", "HEAD"))
-    local _, body = finish(start("/x/3"))
-    assert.equal("GET 3 ", body)
+    assert.equal("GET 3 ", finish(start("/x/3")).body)
     local requests = server:requests()
     local text = requests[#requests].text
     assert.is_nil(text:find("X-Only-Once", 1, true))

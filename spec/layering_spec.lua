@@ -197,7 +197,8 @@ local C = {
   { "lsecret", "buf", "redact", "lcompat" },
   { "lurl", "url", "lcompat" },
   { "lparams", "url", "lcompat" },
-  { "lengine", "url", "engine.h", "lcompat", "lsecret" },
+  { "lanswer", "engine.h", "lcompat" },
+  { "lengine", "url", "engine.h", "lcompat", "lsecret", "lanswer" },
 }
 
 -- The only C files that see libcurl and libsodium; Lua is for files that start with l alone.

@@ -16,20 +16,6 @@ local function random()
   return (a + b * 256 + c * 65536) / 16777216
 end
 
--- How a transfer ended: the answer, or what failed.
-local function result_of(transfer)
-  local status, body, headers, seconds, reused = transfer:result()
-  transfer:close()
-  if not status then
-    return nil, body
-  end
-  return {
-    status = status, body = body, headers = headers, seconds = seconds, reused = reused,
-    request_id = headers["elements-request-id"],
-    attempts = nil, warning = nil, hook_error = nil, -- room for what as_info() adds
-  }
-end
-
 local function count_attempt(stats, answer)
   stats.attempts = stats.attempts + 1
   if answer then
@@ -125,7 +111,7 @@ local alone_mt = {}
 
 function alone_mt:__call(transfer)
   local state, call = self.state, self.call
-  local answer, failed = result_of(transfer)
+  local answer, failed = transfer:take()
   self.ended, self.answer, self.failed = true, answer, failed
   local _, err = judge(state, call, answer, failed)
   count_attempt(state.stats, answer)
@@ -162,7 +148,7 @@ local function attempt(state, call, waiter, ms, number)
     transfer:close()
     return nil, { kind = "network", message = problem, sent = true, phase = "wait" }
   end
-  return result_of(transfer)
+  return transfer:take()
 end
 
 -- The answer without its body is what is told beside a result.
@@ -170,8 +156,9 @@ local function as_info(answer, attempts, started, hook_error)
   answer.body = nil
   answer.attempts = attempts
   answer.seconds = clock() - started
-  answer.warning = answer.headers["elements-error"]
-  answer.hook_error = hook_error
+  if hook_error then
+    answer.hook_error = hook_error
+  end
   return answer
 end
 

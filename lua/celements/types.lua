@@ -132,7 +132,8 @@
 ---@class celements.Info
 ---@field status integer  the HTTP status
 ---@field request_id? string  the platform's Elements-Request-Id, for support
----@field headers table<string, string>  by lower-case name
+---@field headers table<string, string>  by lower-case name; made when it is first read, so that pairs(info) has it only then
+---@field head string  the header lines as they came
 ---@field attempts integer  how many requests were made
 ---@field seconds number  for the whole call
 ---@field reused boolean  it went over a connection that was open already
@@ -391,6 +392,9 @@ function Engine:drive(transfer, ms) end
 ---@return string? problem
 function Engine:step(ms) end
 
+--- Sends what was started, and looks for nothing that came.
+function Engine:flush() end
+
 --- A transfer that is done and was not named yet.
 ---@return number? id
 function Engine:finished() end
@@ -431,13 +435,10 @@ function Transfer:done() end
 ---@return number
 function Transfer:id() end
 
---- The answer, or nil and why there is none.
----@return integer? status
----@return string|celements.core.Failure body
----@return table<string, string>? headers
----@return number? seconds
----@return boolean? reused
-function Transfer:result() end
+--- The answer, or nil and why there is none; lets go of the transfer.
+---@return celements.Info? answer  and its `body`
+---@return celements.core.Failure? failure
+function Transfer:take() end
 
 --- Lets go of it; one in flight is cut off.
 function Transfer:close() end
