@@ -6,7 +6,9 @@ local script = require "spec.support.script"
 local process = require "celements.process"
 local wait = require "celements.wait"
 
-local clock = require("celements.core").engine.clock
+local engine = require("celements.core").engine
+
+local clock = engine.clock
 
 local unpack = table.unpack or unpack
 
@@ -161,6 +163,21 @@ describe("map", function()
     local seconds = clock() - began
     assert.equal(0, summary.failed)
     assert.is_true(seconds >= 0.39 and seconds < 1.2, "it took " .. seconds)
+  end)
+
+  it("starts the next before it has dealt with the last of many answers that come at once", function()
+    server:answer { { body = "{}", delay = 0.2 } }
+    local at, ended = nil, 0
+    client:map(numbers(64), function(i)
+      at = i == 34 and ended or at
+      local result, info = get(i)
+      ended = ended + 1
+      if ended == 1 then
+        engine.sleep(0.5) -- the others come meanwhile
+      end
+      return result, info
+    end, { concurrency = 32 })
+    assert.is_true(at <= 9, ("%d answers were dealt with before"):format(at))
   end)
 
   it("never has more in flight than it may", function()

@@ -79,7 +79,11 @@ end
 
 --- Reads it: GET.
 function M.get(self, target, options, level)
-  local result, info = call(self, target, { method = "GET", wants = "an instance" }, options, level + 1)
+  local request = {
+    method = "GET", wants = "an instance",
+    path = nil, letters = nil, lines = nil, timeout = nil, retries = nil, compressed = nil, -- room for what send() adds
+  }
+  local result, info = call(self, target, request, options, level + 1)
   return result, info
 end
 

@@ -18,6 +18,7 @@ local methods = client.methods
 
 local CONCURRENCY = 16
 local LONGEST_PAUSE = 60 -- seconds without a start, whatever a server asks for
+local BATCH = 8 -- calls are started, and answers dealt with, before what was started leaves
 local SLICE = 0.2 -- seconds; between slices Ctrl-C gets its turn
 
 local clock = core.engine.clock
@@ -64,8 +65,6 @@ local function new_scheduler(next_item, count, f, concurrency, on_done, waiter)
   return setmetatable({
     idle = {}, -- tasks whose coroutine waits for an item
     calls_waiter = waiter.may_be_left and LEFT or STAYS,
-    waiting = {}, -- transfer -> the task that waits for it
-    lates = {}, -- transfer -> what gets it when the whole run is gone
     next_item = next_item,
     count = count, -- of a list
     f = f,
@@ -135,16 +134,18 @@ function scheduler:new_task(item)
   self.exhausted = self.started == self.count
   local task = table.remove(self.idle)
   if not task then
-    task = { routine = routine_for(self.f), index = 0 }
+    -- While it waits it holds its transfer, and what gets that when the whole run is gone.
+    task = { routine = routine_for(self.f), index = 0, transfer = false, late = false }
     wait.enter(task.routine, self.calls_waiter)
   end
   task.index = self.started
   return task
 end
 
--- Runs a task until it waits, and says for what, or ends.
-function scheduler:step(task, ...)
-  local fine, what, on, late = coroutine.resume(task.routine, ...)
+-- Runs a task until it waits, and says for what, or ends.  a and b are the item and its
+-- place, or what it waited for.
+function scheduler:step(task, a, b)
+  local fine, what, on, late = coroutine.resume(task.routine, a, b)
   if what == FOR_TRANSFER or what == FOR_TIME then
     return what, on, late
   elseif fine and what == DONE then
@@ -155,14 +156,11 @@ function scheduler:step(task, ...)
   self:finish(task, false, fine and "the function yielded; only calls of celements may wait inside map()" or what)
 end
 
-function scheduler:resume(task, ...)
-  local what, on, late = self:step(task, ...)
+function scheduler:resume(task, a, b)
+  local what, on, late = self:step(task, a, b)
   if what == FOR_TRANSFER then
-    self.waiting[on] = task
-    if late then
-      self.lates[on] = late
-    end
-    self.basket:add(assert(wait.engine()), on)
+    task.transfer, task.late = on, late
+    self.basket:add(assert(wait.engine()), on, task)
   elseif what == FOR_TIME then
     self.sleeping[task] = on
   end
@@ -170,7 +168,7 @@ end
 
 -- At most so many at a time: what runs must not starve where most items need no answer.
 function scheduler:start()
-  for _ = 1, self.most do
+  for i = 1, self.most do
     if self.running >= self.limit or self.exhausted or self:is_paused() then
       return
     end
@@ -181,6 +179,9 @@ function scheduler:start()
     local task = self:new_task(item)
     if task then
       self:resume(task, item, task.index)
+    end
+    if i % BATCH == 0 then
+      assert(wait.engine()):flush()
     end
   end
 end
@@ -219,24 +220,25 @@ function scheduler:patience()
   return math.max(0, until_then - now)
 end
 
--- Lets every task go on whose answer has come.
+-- Lets every task go on whose answer has come.  When many have come, the next ones do not
+-- wait for the last of them.
 function scheduler:dispatch()
-  for _, transfer in ipairs(self.basket:take()) do
-    local task = self.waiting[transfer]
-    self.waiting[transfer], self.lates[transfer] = nil, nil
+  for i, task in ipairs(self.basket:take()) do
+    task.transfer, task.late = false, false
     self:resume(task, true)
+    if i % BATCH == 0 then
+      self:start()
+    end
   end
 end
 
--- Nginx can end the thread of the run, whose variables are then gone: this is not one of them.
-local function end_each_alone(lates)
-  return function(transfer)
-    lates[transfer](transfer)
-  end
+-- Nginx can end the thread of the run, whose variables are then gone: the task is not.
+local function end_alone(task)
+  task.late(task.transfer)
 end
 
 function scheduler:run(waiter)
-  self.basket = waiter.basket(end_each_alone(self.lates))
+  self.basket = waiter.basket(end_alone)
   self:start()
   while self.running > 0 or not self.exhausted do
     assert(self.basket:wait(assert(wait.engine()), self:patience()))

@@ -7,8 +7,9 @@
 --                                 code that waits can be ended from outside (may_be_left),
 --                                 late(transfer) gets what then comes
 --   sleep(seconds)
---   basket(late)                  to wait for several: add(engine, transfer),
---                                 wait(engine, seconds), take() -> list of those that are done
+--   basket(late)                  to wait for several: add(engine, transfer, holder),
+--                                 wait(engine, seconds), take() -> list of those that are
+--                                 done, or of their holders
 --   defer(f, on_error)            runs f where waiting is possible, soon
 --   report(text)                  tells what went wrong where nobody is to be told
 --
@@ -84,7 +85,7 @@ local LOOPS_YIELD = _VERSION ~= "Lua 5.1" or rawget(_G, "jit") ~= nil
 ---@return table? waiter
 ---@return string? problem
 function M.find(name, in_loop)
-  local inside = (LOOPS_YIELD or not in_loop) and M.inside()
+  local inside = entered_count > 0 and (LOOPS_YIELD or not in_loop) and M.inside()
   if inside then
     return inside
   end

@@ -44,8 +44,8 @@ end
 local basket_mt = {}
 basket_mt.__index = basket_mt
 
-function basket_mt:add(engine, transfer)
-  board.watch(engine, transfer, self)
+function basket_mt:add(engine, transfer, holder)
+  board.watch(engine, transfer, self, holder)
 end
 
 --- Works on everything in flight for one round, of at most so many seconds.

@@ -5,14 +5,14 @@
 
 local M = {}
 
--- By engine: transfers and baskets by the id of the transfer, and how many there are.
+-- By engine: holders and baskets by the id of the transfer, and how many there are.
 -- Two tables that stay, instead of a small one for each call.
 local boards = setmetatable({}, { __mode = "k" })
 
 local function board_of(engine)
   local board = boards[engine]
   if not board then
-    board = { transfers = {}, baskets = {}, count = 0 }
+    board = { holders = {}, baskets = {}, count = 0 }
     boards[engine] = board
   end
   return board
@@ -20,7 +20,7 @@ end
 
 --- A place where transfers end up that are done.
 ---@param signal? fun(basket: table)  called when something has been put in
----@return table basket  ready: list of transfers; problem: why none of them can end
+---@return table basket  ready: list of transfers, or of their holders; problem: why none of them can end
 function M.basket(signal)
   return { ready = {}, signal = signal }
 end
@@ -29,17 +29,18 @@ end
 ---@param engine celements.Engine
 ---@param transfer celements.Transfer
 ---@param basket table
-function M.watch(engine, transfer, basket)
+---@param holder? table  put in instead, and has to hold the transfer
+function M.watch(engine, transfer, basket, holder)
   local board, id = board_of(engine), transfer:id()
-  board.transfers[id], board.baskets[id] = transfer, basket
+  board.holders[id], board.baskets[id] = holder or transfer, basket
   board.count = board.count + 1
 end
 
 -- Something for a basket, once.
 local function put(board, id, basket, problem)
   local ready = basket.ready
-  ready[#ready + 1] = board.transfers[id]
-  board.transfers[id], board.baskets[id], board.count = nil, nil, board.count - 1
+  ready[#ready + 1] = board.holders[id]
+  board.holders[id], board.baskets[id], board.count = nil, nil, board.count - 1
   basket.problem = basket.problem or problem
   if basket.signal then
     basket:signal()

@@ -160,9 +160,9 @@ function M.new(loop)
 
   local basket_methods = {}
 
-  --- The transfer will end up in this basket.
-  function basket_methods:add(engine, transfer)
-    board.watch(engine, transfer, self)
+  --- The transfer will end up in this basket, or what holds it.
+  function basket_methods:add(engine, transfer, holder)
+    board.watch(engine, transfer, self, holder)
     self.fresh = true
   end
 
@@ -193,7 +193,7 @@ function M.new(loop)
   end
 
   --- What has ended; the basket is empty then.
-  ---@return celements.Transfer[]
+  ---@return table[]  transfers, or their holders
   function basket_methods:take()
     local ready = self.ready
     self.ready, self.given = {}, 0
@@ -212,7 +212,7 @@ function M.new(loop)
   local basket_mt = { __index = basket_methods }
 
   --- A place for several transfers, to be waited for by one.
-  ---@param late? fun(transfer: celements.Transfer)  gets each when nobody is there any more to take it
+  ---@param late? fun(ended: table)  gets each, as take() would, when nobody is there any more to take it
   function waiter.basket(late)
     -- All that it will ever have: a table that grows is made anew several times.
     return setmetatable({
