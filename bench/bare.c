@@ -40,6 +40,9 @@ lua_State *bare_lua(const char *page)
     if (L == NULL)
         bare_die("no memory for Lua");
     luaL_openlibs(L);
+#if LUA_VERSION_NUM >= 504
+    lua_gc(L, LUA_GCGEN, 0, 0);   /* as the program lua5.4 collects */
+#endif
     if (luaL_dofile(L, page) != 0)
         bare_die(lua_tostring(L, -1));
     lua_settop(L, 1);
