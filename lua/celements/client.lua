@@ -252,18 +252,21 @@ end
 
 -- The options of one call, over those of the client.
 local function complete(state, call, options, level)
-  options = options or NO_OPTIONS
   call.letters = call.letters or state.letters
-  call.lines = merged_lines(state.lines, options.headers, level + 1)
-  call.timeout = options.timeout or state.timeout or call.timeout or DEFAULT_TIMEOUT
-  call.deadline = options.deadline
-  call.retries = options.retries or state.retries
   if call.compressed == nil then
     call.compressed = call.method == "GET"
   end
-  if options.element_token then
-    call.letters, call.element = letters_for(call.path), token_of(options.element_token, "element_token", level + 1)
+  local lines, timeout, retries = state.lines, state.timeout, state.retries
+  if options then
+    lines = merged_lines(lines, options.headers, level + 1)
+    timeout, retries = options.timeout or timeout, options.retries or retries
+    call.deadline = options.deadline
+    if options.element_token then
+      call.letters, call.element = letters_for(call.path), token_of(options.element_token, "element_token", level + 1)
+    end
   end
+  call.lines, call.retries = lines, retries
+  call.timeout = timeout or call.timeout or DEFAULT_TIMEOUT
 end
 
 -- What the platform shows in place of a secret; sent back, it might become the secret.

@@ -22,6 +22,7 @@ local BATCH = 8 -- calls are started, and answers dealt with, before what was st
 local SLICE = 0.2 -- seconds; between slices Ctrl-C gets its turn
 
 local clock = core.engine.clock
+local resume, yield = coroutine.resume, coroutine.yield
 
 -- What a coroutine of ours says when it hands over: it waits, or has its result.
 local FOR_TRANSFER, FOR_TIME, DONE = {}, {}, {}
@@ -35,13 +36,10 @@ local function task_waiter(may_be_left)
       return true
     end,
     wait = function(_, transfer, late)
-      if transfer:done() then
-        return true
-      end
-      return coroutine.yield(FOR_TRANSFER, transfer, late)
+      return yield(FOR_TRANSFER, transfer, late)
     end,
     sleep = function(seconds)
-      coroutine.yield(FOR_TIME, clock() + seconds)
+      yield(FOR_TIME, clock() + seconds)
     end,
   }
 end
@@ -52,7 +50,7 @@ local LEFT, STAYS = task_waiter(true), task_waiter(false)
 local function routine_for(f)
   return coroutine.create(function(item, index)
     while true do
-      item, index = coroutine.yield(DONE, f(item, index))
+      item, index = yield(DONE, f(item, index))
     end
   end)
 end
@@ -77,6 +75,7 @@ local function new_scheduler(next_item, count, f, concurrency, on_done, waiter)
     failed = 0,
     paused_until = 0,
     sleeping = {}, -- task -> when it wants to go on
+    engine = nil, -- from the first transfer on
     exhausted = count == 0,
   }, scheduler)
 end
@@ -145,7 +144,7 @@ end
 -- Runs a task until it waits, and says for what, or ends.  a and b are the item and its
 -- place, or what it waited for.
 function scheduler:step(task, a, b)
-  local fine, what, on, late = coroutine.resume(task.routine, a, b)
+  local fine, what, on, late = resume(task.routine, a, b)
   if what == FOR_TRANSFER or what == FOR_TIME then
     return what, on, late
   elseif fine and what == DONE then
@@ -160,7 +159,8 @@ function scheduler:resume(task, a, b)
   local what, on, late = self:step(task, a, b)
   if what == FOR_TRANSFER then
     task.transfer, task.late = on, late
-    self.basket:add(assert(wait.engine()), on, task)
+    self.engine = self.engine or assert(wait.engine())
+    self.basket:add(self.engine, on, task)
   elseif what == FOR_TIME then
     self.sleeping[task] = on
   end
@@ -180,8 +180,8 @@ function scheduler:start()
     if task then
       self:resume(task, item, task.index)
     end
-    if i % BATCH == 0 then
-      assert(wait.engine()):flush()
+    if i % BATCH == 0 and self.engine then
+      self.engine:flush()
     end
   end
 end
@@ -241,7 +241,7 @@ function scheduler:run(waiter)
   self.basket = waiter.basket(end_alone)
   self:start()
   while self.running > 0 or not self.exhausted do
-    assert(self.basket:wait(assert(wait.engine()), self:patience()))
+    assert(self.basket:wait(self.engine or assert(wait.engine()), self:patience()))
     self:dispatch()
     self:wake()
     self:start()
@@ -308,7 +308,7 @@ end
 function scheduler:run_in_turn()
   while not self.exhausted do
     if self:is_paused() then
-      coroutine.yield(FOR_TIME, self.paused_until)
+      yield(FOR_TIME, self.paused_until)
     end
     local item = self.next_item()
     local task = self:new_task(item)
@@ -317,7 +317,7 @@ function scheduler:run_in_turn()
       what, on, late = self:step(task, item, task.index)
     end
     while what do
-      what, on, late = self:step(task, coroutine.yield(what, on, late))
+      what, on, late = self:step(task, yield(what, on, late))
     end
   end
 end
