@@ -1,6 +1,15 @@
 --- Provision element instances on the Cloud Elements Platform API (SAP Open Connectors).
 -- The face: names and nothing else.  What they do is in celements.*.
 
+-- A module for another Lua does not get as far as to say so itself: it lacks symbols.
+local built, why = pcall(require, "celements.core")
+if not built and tostring(why):find "undefined symbol" then
+  error(("the C core of celements that is found here is built for another Lua than this %s: install it for this one "
+    .. "(luarocks --lua-version=..., or make install LUA=...), or look at LUA_CPATH\n%s"):format(_VERSION, tostring(why)), 0)
+elseif not built then
+  error(tostring(why), 0)
+end
+
 local client = require "celements.client"
 local core = require "celements.core"
 local instance = require "celements.instance"

@@ -20,6 +20,18 @@ describe("celements", function()
     assert.is_nil(celements.no_such_name)
   end)
 
+  it("says what to do when the C core found is another Lua's", function()
+    local fine, _, err = child [[
+      package.preload["celements.core"] = function()
+        error("error loading module 'celements.core' from file 'core.so': undefined symbol: luaL_setfuncs", 0)
+      end
+      require "celements"
+    ]]
+    assert.is_false(fine)
+    assert.truthy(err:find("is built for another Lua than this " .. _VERSION .. ": install it for this one", 1, true), err)
+    assert.truthy(err:find("undefined symbol: luaL_setfuncs", 1, true), err)
+  end)
+
   it("writes no global but assert, and that only where it shows no error of ours", function()
     local fine, out, err = child [[
       local before, stock = {}, assert

@@ -52,6 +52,13 @@ describe("a refusal of the sandbox", function()
     assert.truthy(err.provider_message)
   end)
 
+  it("asks for a body where there was none, and for the other port where nobody speaks TLS", function()
+    says("a body goes with this call", hub:post "/contacts")
+    local plain = sandbox.url:gsub("^http:", "https:")
+    local err = says("does not speak TLS", connected.client(sandbox, { base_url = plain }):whoami())
+    assert.equal("tls", err.kind)
+  end)
+
   it("says that an instance in use cannot be deleted, and why", function()
     connected.control(sandbox, "POST", "/instances/" .. instance.id, { in_use = "by formula 7" })
     says("remove it there first", client:delete_instance(instance.id))

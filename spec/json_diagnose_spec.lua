@@ -33,6 +33,16 @@ describe("a broken document from the documentation", function()
   end
 end)
 
+describe("a document that is no UTF-8", function()
+  it("is told to be UTF-16 where it is, with a mark and without", function()
+    for _, text in ipairs { "\255\254{\0}\0", "\254\255\0{\0}", "{\0}\0", "\0{\0}" } do
+      local err = fault_of(text)
+      assert.equal("other", err.reason)
+      assert.truthy(err.message:find("line 1, column 1: text in UTF-16: save the file as UTF-8", 1, true), err.message)
+    end
+  end)
+end)
+
 describe("a document broken by hand", function()
   for reason, texts in pairs(made_up) do
     it("shows its " .. reason, function()

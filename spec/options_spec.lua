@@ -147,6 +147,8 @@ describe("celements.new", function()
       { { user_secret = "" }, "user_secret is empty" },
       { { user_secret = "secret\nsecret" }, "user_secret holds a line break at position 7 of 13" },
       { { org_secret = "‘secret’" }, "org_secret holds a curly quote" },
+      { { user_secret = "<USER_SECRET>" }, "user_secret is still a template's text" },
+      { { user_secret = "User abc=" }, "user_secret begins with 'User', which belongs to the Authorization header" },
       { { base_url = "http://example.com" }, "base_url is plain http to another machine" },
       { { base_url = "" }, "base_url is not a host or URL" },
       { { user_agent = "a\r\nX: y" }, "user_agent holds a control character" },

@@ -132,6 +132,20 @@ function M.id(value, name, level)
   error(name .. " has to be a whole number", level + 1)
 end
 
+--- What makes a text no secret of ours, if anything.  Never quotes it.
+---@param text string
+---@return string? problem
+function M.secret_problem(text)
+  if text:find("^%s*<.*>%s*$") then
+    return "is still a template's text: put the real value in its place"
+  end
+  local word = text:match("^(%a+)%s+%S")
+  if word == "User" or word == "Organization" or word == "Element" then
+    return ("begins with '%s', which belongs to the Authorization header: give what stands behind it alone"):format(word)
+  end
+  return M.credential_problem(text)
+end
+
 --- What makes a text unfit for a header or a credential, if anything.  Never quotes it.
 ---@param text string
 ---@return string? problem

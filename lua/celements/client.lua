@@ -193,7 +193,7 @@ end
 local function token_of(text, name, level)
   check.type(text, "string", name, level + 1)
   text = text:gsub("\r?\n$", "")
-  local problem = text == "" and "is empty" or check.credential_problem(text)
+  local problem = text == "" and "is empty" or check.secret_problem(text)
   if problem then
     error(name .. " " .. problem, level + 1)
   end

@@ -37,7 +37,7 @@ local function auth(err, place, with_token)
   local secrets = "check user_secret and org_secret: they may be swapped, or belong to another region than "
     .. place.base_url
   if with_token then
-    return "the instance may have been deleted, and its token with it; else " .. secrets
+    return "the instance may have been deleted, and its token with it, or this is its id and no token; else " .. secrets
   end
   return secrets
 end
@@ -58,6 +58,8 @@ local function invalid(err)
     return PROVIDER
   elseif mentions(err, "missing required") and is_of_instance(err) then
     return "client:required_configuration() lists what the element wants, and check = true asks before anything is sent"
+  elseif mentions(err, "content-type must be") then
+    return "a body goes with this call: give a table, {} where there is nothing to say"
   elseif err.status == 405 then
     return "the element does not have this call; client:instance_docs() tells which it has"
   elseif err.status == 413 or err.status == 417 then
@@ -66,6 +68,9 @@ local function invalid(err)
 end
 
 local function tls(err, place)
+  if mentions(err, "wrong version number") then
+    return ("what answers there does not speak TLS; check https:// and the port in base_url (%s)"):format(place.base_url)
+  end
   if mentions(err, "subject name") or mentions(err, "host name") then
     return ("the certificate is for another host; check base_url (%s)"):format(place.base_url)
   end

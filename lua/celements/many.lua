@@ -262,6 +262,12 @@ end
 
 local OPTIONS = { concurrency = "number", on_progress = "function", on_result = "function", total = "number" }
 
+-- Of create_instances: those, and what each call takes.
+local CREATE_OPTIONS = { timeout = true, retries = true, headers = true }
+for name in pairs(OPTIONS) do
+  CREATE_OPTIONS[name] = true
+end
+
 -- The options of the run, and apart from them those of each call.
 local function split(options, level)
   options = options or {}
@@ -382,7 +388,7 @@ end
 ---@return {done: integer, failed: integer, total: integer, hook_error?: string} summary  or celements.Error
 function methods:create_instances(list, options)
   local of_run, of_call = split(options, 2)
-  client.check_options(of_call, 2)
+  client.check_options(of_call, 2, CREATE_OPTIONS)
   local outcomes, summary = map(client.waiter_of(self), list, function(params)
     -- A slip in an item is told without a line: the outcome's place says where it stands.
     local created, info = instance.create(self, params, of_call, 3)

@@ -76,7 +76,7 @@ local function accept(spec, value, name)
         return nil, ("%s has %d bytes; no secret is that long"):format(name, #value)
       end
     end
-    local problem = spec.secret and check.credential_problem(value)
+    local problem = spec.secret and check.secret_problem(value)
     if not problem and value:find("%c") then
       problem = "holds a control character"
     end

@@ -298,6 +298,9 @@ local M = {}
 ---@param unescape fun(quoted: string): string?  reads one JSON string, escapes and all
 ---@return table? fault  {reason, at (1-based byte offset), message}
 function M.first_fault(text, unescape)
+  if text:find("^\255\254") or text:find("^\254\255") or text:sub(1, 2):find("\0", 1, true) then
+    return fault.other(1, "text in UTF-16: save the file as UTF-8")
+  end
   local self = walk.new(text, unescape)
   local tok = token.next(text, text:find("^\239\187\191") and 4 or 1)
   while self:take(tok) do
