@@ -9,6 +9,7 @@
 
 #define ANSWER "celements.Info"
 #define ROOM   8   /* fields of an answer, with those that request.lua adds: no table grows */
+#define MADE   lua_upvalueindex(1)
 
 /* One header line: the name up to the colon, the value without the space around. */
 struct header {
@@ -94,40 +95,56 @@ static void push_lower(lua_State *L, const char *name, size_t n)
     lua_pushlstring(L, bytes, n);
 }
 
-/* answer.headers, when it is not there yet: the metatable's __index. */
-static int answer_index(lua_State *L)
+static void push_headers(lua_State *L, const char *at, const char *end)
 {
     struct header h;
-    const char *at;
-    const char *end;
-    size_t n;
 
-    lua_settop(L, 2);
-    lua_pushliteral(L, "headers");
-    lua_pushliteral(L, "head");
-    if (!lua_istable(L, 1) || !lua_rawequal(L, 2, 3))
-        return 0;
-    lua_rawget(L, 1);
-    at = lua_tolstring(L, 4, &n);
-    if (at == NULL)
-        return 0;   /* somebody took it out */
-    end = at + n;
     lua_newtable(L);
     while (next_header(&at, end, &h)) {
         push_lower(L, h.name, h.name_len);
         add_value(L, &h);
     }
-    lua_pushvalue(L, 3);
-    lua_pushvalue(L, 5);
-    lua_rawset(L, 1);
+}
+
+/* answer.headers: the metatable's __index.  What was made once is kept beside the answer and
+ * not in it, so that a loop over its fields may read them. */
+static int answer_index(lua_State *L)
+{
+    const char *head;
+    size_t n;
+
+    lua_settop(L, 2);
+    lua_pushliteral(L, "headers");
+    if (!lua_istable(L, 1) || !lua_rawequal(L, 2, 3))
+        return 0;
+    lua_pushvalue(L, 1);
+    lua_rawget(L, MADE);
+    if (!lua_isnil(L, -1))
+        return 1;
+    lua_pushliteral(L, "head");
+    lua_rawget(L, 1);
+    head = lua_tolstring(L, -1, &n);
+    if (head == NULL)
+        return 0;   /* somebody took it out */
+    push_headers(L, head, head + n);
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, MADE);
     return 1;
 }
 
 void ce_answer_class(lua_State *L)
 {
     if (luaL_newmetatable(L, ANSWER)) {
-        lua_pushcfunction(L, answer_index);
+        lua_newtable(L);   /* MADE: headers by answer, as long as that lives */
+        lua_newtable(L);
+        lua_pushliteral(L, "k");
+        lua_setfield(L, -2, "__mode");
+        lua_setmetatable(L, -2);
+        lua_pushcclosure(L, answer_index, 1);
         lua_setfield(L, -2, "__index");
+        lua_pushliteral(L, ANSWER);
+        lua_setfield(L, -2, "__metatable");
     }
     lua_pop(L, 1);
 }

@@ -180,6 +180,29 @@ describe("map", function()
     assert.is_true(at <= 9, ("%d answers were dealt with before"):format(at))
   end)
 
+  it("lets a child that was forked inside it make calls of its own", function()
+    local job = script.start(([[
+      local celements, process = require "celements", require "celements.process"
+      local client = celements.new { base_url = %q, user_secret = "u", org_secret = "o" }
+      client:map({ 1, 2, 3 }, function(i)
+        local result = client:request("GET", "/" .. i)
+        local pid = i == 2 and process.fork()
+        if pid == 0 then
+          io.stdout:write(tostring(client:request("GET", "/child")), "\n")
+          io.stdout:flush()
+          process.exit(0)
+        elseif pid then
+          process.wait(pid, 10)
+        end
+        return result
+      end, { concurrency = 3 })
+    ]]):format(server.url))
+    local out, err, status = job:finish(20)
+    assert.equal("", err)
+    assert.equal(0, status)
+    assert.truthy(out:find "^table: ", out)
+  end)
+
   it("never has more in flight than it may", function()
     server:answer { { body = "{}", delay = 0.02 } }
     for _, concurrency in ipairs { 1, 3, 8 } do

@@ -35,8 +35,8 @@ local function task_waiter(may_be_left)
     check = function()
       return true
     end,
-    wait = function(_, transfer, late)
-      return yield(FOR_TRANSFER, transfer, late)
+    wait = function(engine, transfer, late)
+      return yield(FOR_TRANSFER, transfer, late, engine)
     end,
     sleep = function(seconds)
       yield(FOR_TIME, clock() + seconds)
@@ -75,7 +75,7 @@ local function new_scheduler(next_item, count, f, concurrency, on_done, waiter)
     failed = 0,
     paused_until = 0,
     sleeping = {}, -- task -> when it wants to go on
-    engine = nil, -- from the first transfer on
+    engine = nil, -- of the last transfer; a process that was forked has another
     exhausted = count == 0,
   }, scheduler)
 end
@@ -144,9 +144,9 @@ end
 -- Runs a task until it waits, and says for what, or ends.  a and b are the item and its
 -- place, or what it waited for.
 function scheduler:step(task, a, b)
-  local fine, what, on, late = resume(task.routine, a, b)
+  local fine, what, on, late, engine = resume(task.routine, a, b)
   if what == FOR_TRANSFER or what == FOR_TIME then
-    return what, on, late
+    return what, on, late, engine
   elseif fine and what == DONE then
     self.idle[#self.idle + 1] = task
     return self:finish(task, true, on, late)
@@ -156,19 +156,18 @@ function scheduler:step(task, a, b)
 end
 
 function scheduler:resume(task, a, b)
-  local what, on, late = self:step(task, a, b)
+  local what, on, late, engine = self:step(task, a, b)
   if what == FOR_TRANSFER then
-    task.transfer, task.late = on, late
-    self.engine = self.engine or assert(wait.engine())
-    self.basket:add(self.engine, on, task)
+    task.transfer, task.late, self.engine = on, late, engine
+    self.basket:add(engine, on, task)
   elseif what == FOR_TIME then
     self.sleeping[task] = on
   end
 end
 
 -- At most so many at a time: what runs must not starve where most items need no answer.
-function scheduler:start()
-  for i = 1, self.most do
+function scheduler:start(most)
+  for i = 1, most do
     if self.running >= self.limit or self.exhausted or self:is_paused() then
       return
     end
@@ -180,7 +179,7 @@ function scheduler:start()
     if task then
       self:resume(task, item, task.index)
     end
-    if i % BATCH == 0 and self.engine then
+    if i % BATCH == 0 and self.engine and self.engine:alive() then
       self.engine:flush()
     end
   end
@@ -220,14 +219,14 @@ function scheduler:patience()
   return math.max(0, until_then - now)
 end
 
--- Lets every task go on whose answer has come.  When many have come, the next ones do not
--- wait for the last of them.
+-- Lets every task go on whose answer has come.  When many have come, the next ones of a list
+-- do not wait for the last of them; an iterator may wait itself, so that it comes after all.
 function scheduler:dispatch()
   for i, task in ipairs(self.basket:take()) do
     task.transfer, task.late = false, false
     self:resume(task, true)
-    if i % BATCH == 0 then
-      self:start()
+    if i % BATCH == 0 and self.count then
+      self:start(BATCH)
     end
   end
 end
@@ -239,12 +238,12 @@ end
 
 function scheduler:run(waiter)
   self.basket = waiter.basket(end_alone)
-  self:start()
+  self:start(self.most)
   while self.running > 0 or not self.exhausted do
-    assert(self.basket:wait(self.engine or assert(wait.engine()), self:patience()))
+    assert(self.basket:wait(assert(wait.engine()), self:patience()))
     self:dispatch()
     self:wake()
-    self:start()
+    self:start(self.most)
   end
 end
 
@@ -318,12 +317,12 @@ function scheduler:run_in_turn()
     end
     local item = self.next_item()
     local task = self:new_task(item)
-    local what, on, late
+    local what, on, late, engine
     if task then
-      what, on, late = self:step(task, item, task.index)
+      what, on, late, engine = self:step(task, item, task.index)
     end
     while what do
-      what, on, late = self:step(task, yield(what, on, late))
+      what, on, late, engine = self:step(task, yield(what, on, late, engine))
     end
   end
 end

@@ -132,7 +132,7 @@
 ---@class celements.Info
 ---@field status integer  the HTTP status
 ---@field request_id? string  the platform's Elements-Request-Id, for support
----@field headers table<string, string>  by lower-case name; made when it is first read, so that pairs(info) has it only then
+---@field headers table<string, string>  by lower-case name; made of `head` when it is first read, so that pairs(info) does not show it
 ---@field head string  the header lines as they came
 ---@field attempts integer  how many requests were made
 ---@field seconds number  for the whole call
