@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEEP (16u * 1024u)   /* a cleared buffer up to this size keeps its memory */
-
 void ce_wipe(void *bytes, size_t n)
 {
     if (n == 0)
@@ -78,9 +76,9 @@ int ce_buf_adds(struct ce_buf *b, const char *text)
     return ce_buf_add(b, text, strlen(text));
 }
 
-void ce_buf_clear(struct ce_buf *b)
+void ce_buf_clear(struct ce_buf *b, size_t keep)
 {
-    if (b->cap > KEEP) {
+    if (b->cap > keep) {
         ce_buf_wipe(b);
         return;
     }

@@ -23,9 +23,10 @@ int ce_buf_adds(struct ce_buf *b, const char *text);
  * writes at most n bytes there and then adds what it wrote to b->len. */
 char *ce_buf_reserve(struct ce_buf *b, size_t n);
 
-/* Overwrites the content and sets the length to 0.  Keeps the memory when it is
- * small, so that a buffer in a loop does not go back to the allocator. */
-void ce_buf_clear(struct ce_buf *b);
+/* Overwrites the content and sets the length to 0.  Keeps the memory when it is at most
+ * `keep` bytes, so that a buffer in a loop does not go back to the allocator. */
+#define CE_BUF_SMALL ((size_t)16 * 1024)
+void ce_buf_clear(struct ce_buf *b, size_t keep);
 
 /* Overwrites the content and gives the memory back.  The buffer can be used again. */
 void ce_buf_wipe(struct ce_buf *b);

@@ -193,7 +193,7 @@ static CURLcode set_origin(struct ce_transfer *t, const struct ce_settings *s)
 #else
     SET(CURLOPT_URL, t->url.data);
 #endif
-    ce_buf_clear(&t->url);
+    ce_buf_clear(&t->url, CE_BUF_SMALL);
     return rc;
 }
 

@@ -26,7 +26,7 @@ static struct ce_buf *take(lua_State *L)
         ce_setclass(L, "celements.UrlBuffer");
     }
     shared->busy = 1;
-    ce_buf_clear(&shared->buf);
+    ce_buf_clear(&shared->buf, CE_BUF_SMALL);
     return &shared->buf;
 }
 
@@ -34,7 +34,7 @@ static void give_back(lua_State *L, struct ce_buf *b)
 {
     struct scratch *shared = lua_touserdata(L, lua_upvalueindex(1));
 
-    ce_buf_clear(b);   /* a query may hold a provider's secret */
+    ce_buf_clear(b, CE_BUF_SMALL);   /* a query may hold a provider's secret */
     if (b == &shared->buf)
         shared->busy = 0;
 }

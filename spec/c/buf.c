@@ -17,7 +17,7 @@ static void limits(void)
     CHECK(ce_buf_reserve(&b, 1) == NULL);
     CHECK(ce_buf_add(&b, "x", (size_t)-1) == CE_ETOOBIG);
     CHECK(ce_buf_reserve(&b, (size_t)-1) == NULL);
-    ce_buf_clear(&b);
+    ce_buf_clear(&b, CE_BUF_SMALL);
     CHECK(b.len == 0 && b.data[0] == '\0');
     at = ce_buf_reserve(&b, 3);
     CHECK(at != NULL);
@@ -144,7 +144,7 @@ static void authorization(void)
     with.organization = &none;
     with.element = &secret;
     CHECK(ce_auth_header(&out, &with) == CE_OK && strcmp(out.data, "Authorization: User a+/=, Element a+/=") == 0);
-    ce_buf_clear(&out);
+    ce_buf_clear(&out, CE_BUF_SMALL);
     out.max = 20;
     CHECK(ce_auth_header(&out, &with) == CE_ETOOBIG && out.len == 0);
     ce_buf_wipe(&secret);

@@ -179,7 +179,7 @@ static void untouched(void)
         CHECK(ce_redact_values(&by_value, texts[i], strlen(texts[i]), &needle, 1) == CE_OK);
         CHECK(ce_redact_names(&out, by_value.data, by_value.len) == CE_OK);
         CHECK(strcmp(out.data, texts[i]) == 0);
-        ce_buf_clear(&by_value);
+        ce_buf_clear(&by_value, CE_BUF_SMALL);
         CHECK(ce_redact_values(&by_value, texts[i], strlen(texts[i]), &tiny, 1) == CE_OK);
         CHECK(strcmp(by_value.data, texts[i]) == 0);
         ce_buf_wipe(&by_value);
@@ -213,7 +213,7 @@ static void garbage(void)
         needle.len = len;
         ce_buf_init(&out, CE_TEXT_MAX);
         CHECK(ce_redact_values(&out, text, n, &needle, 1) == CE_OK);
-        ce_buf_clear(&out);
+        ce_buf_clear(&out, CE_BUF_SMALL);
         CHECK(ce_redact_names(&out, text, n) == CE_OK);
         (void)ce_name_is_secret(text, n);
         ce_buf_wipe(&out);

@@ -43,7 +43,7 @@ static void changed(void)
     CHECK(ce_seal(&text, &key, PLAIN, strlen(PLAIN), "here", 4) == CE_OK);
     CHECK(ce_seal_open(&plain, &key, 1, text.data, text.len, "here", 4) == CE_SEAL_OPENED);
     CHECK(plain.len == strlen(PLAIN) && strcmp(plain.data, PLAIN) == 0);
-    ce_buf_clear(&plain);
+    ce_buf_clear(&plain, CE_BUF_SMALL);
     for (i = 0; i < text.len; i++)
         for (bit = 1; bit < 256; bit *= 2) {
             text.data[i] = (char)(text.data[i] ^ bit);

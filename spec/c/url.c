@@ -60,7 +60,7 @@ static void escaping(void)
         for (i = 0; i < out.len; i++)
             CHECK(out.data[i] == '%' || strchr(kept, out.data[i]) != NULL);
         CHECK(decode(out.data, out.len, back, &len) && len == n && memcmp(back, text, n) == 0);
-        ce_buf_clear(&out);
+        ce_buf_clear(&out, CE_BUF_SMALL);
         if (n == 0) {
             CHECK(ce_url_segment(&out, text, n) == CE_EINVAL);
         } else {
