@@ -38,7 +38,7 @@ ifeq ($(VARIANT),asan)
 VARIANT_CFLAGS := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 endif
 ifeq ($(VARIANT),poll)
-VARIANT_CFLAGS := -DCE_USE_POLL
+VARIANT_CFLAGS := -DCE_USE_POLL -DCE_NO_SSE2   # what other systems and processors have
 endif
 
 CORE := buf url auth redact trust poller_epoll poller_poll runtime pool handle transfer engine lcompat lcore lurl lparams lsecret jsontext ljson lanswer lengine

@@ -4,6 +4,8 @@
 
 #include "ce.h"
 
+#include <stdint.h>
+
 /* A byte that no UTF-8 text holds.  A string that begins with it is ours: it
  * stands for a value that lua-cjson cannot carry.  ljson.c puts such strings in
  * before lua-cjson works and takes them out after. */
@@ -44,6 +46,8 @@ struct ce_json_level {
 struct ce_json_scan {
     const char *at;      /* where the scan goes on; after the start: behind what is to be skipped (a BOM) */
     const char *end;
+    const char *seen;    /* behind the 64 bytes that were looked at for quotes at once */
+    uint64_t quotes;     /* and where these had some */
     int careful;         /* strings are to be looked into */
     int strict;          /* a person's file: no raw control characters, only UTF-8 */
     int keeps_way;       /* these two are to be set after the start, by who wants it */

@@ -126,18 +126,19 @@ static void settle_standin(lua_State *L)
  * replaced, 0 when it is right, -1 when it is no number at all. */
 static int settle_number(lua_State *L)
 {
-    double number = (double)lua_tonumber(L, -1);
-
-    if (number - number != 0.0)
-        return -1;   /* 1e400 */
+    double number;
 #if CE_HAS_INTEGERS
-    if (number > -EXACT && number < EXACT && (double)(lua_Integer)number == number) {
+    int whole;
+    lua_Integer integer = lua_tointegerx(L, -1, &whole);
+
+    if (whole && integer > -(lua_Integer)EXACT && integer < (lua_Integer)EXACT) {
         lua_pop(L, 1);
-        lua_pushinteger(L, (lua_Integer)number);
+        lua_pushinteger(L, integer);
         return 1;
     }
 #endif
-    return 0;
+    number = (double)lua_tonumber(L, -1);
+    return number - number != 0.0 ? -1 : 0;   /* 1e400 */
 }
 
 static int too_large(lua_State *L)

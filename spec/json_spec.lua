@@ -194,6 +194,19 @@ for name, cjson in pairs(versions.all()) do
       end
     end)
 
+    it("finds it behind strings of any length, whatever is in them", function()
+      local pieces = { "x", " ", '\\"', "\\\\", "[]", "{", ",", "7", "\195\164", ("long "):rep(7) }
+      math.randomseed(4711)
+      for length = 0, 150 do
+        local inner = {}
+        for i = 1, length do
+          inner[i] = pieces[math.random(#pieces)]
+        end
+        local text = ('{"%s":[%d,[],"%s"],"n":%d}'):format(table.concat(inner), length, table.concat(inner), length)
+        assert.equal(exactly(engine.decode(text, true)), exactly(engine.decode(text, false)), text)
+      end
+    end)
+
     it("finds it in a long list, and deep down", function()
       local rows = {}
       for i = 1, 300 do
