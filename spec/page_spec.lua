@@ -282,6 +282,21 @@ describe("a list that cannot be followed", function()
     fails { [""] = { rows = {}, next = "b" }, b = { rows = {}, next = "c" }, c = { rows = {}, next = "b" } }
   end)
 
+  it("gives a token a second time after many others, and none of those is taken for another", function()
+    local function token(i)
+      return ("%s%d%s"):format(i % 2 == 0 and "ab" or "ba", i, ("x"):rep(i % 300))
+    end
+    local count = 0
+    local it = page.new(function()
+      count = count + 1
+      return { count }, { headers = { ["elements-next-page-token"] = count <= 3000 and token(count) or token(1500) } }
+    end)
+    local rows, err = it:all()
+    assert.is_nil(rows)
+    assert.equal(3001, count)
+    assert.truthy(err.message:find("same page token twice", 1, true))
+  end)
+
   it("gives the token that was gone on from", function()
     local _, it = fails({ b = { rows = { 1 }, next = "b" } }, { page = "b" })
     assert.equal(0, it.count)
