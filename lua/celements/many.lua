@@ -59,16 +59,20 @@ end
 local scheduler = {}
 scheduler.__index = scheduler
 
-local function new_scheduler(next_item, count, f, concurrency, on_done, waiter)
+local function new_scheduler(input, f, options, waiter)
   return setmetatable({
     idle = {}, -- tasks whose coroutine waits for an item
     calls_waiter = waiter.may_be_left and LEFT or STAYS,
-    next_item = next_item,
-    count = count, -- of a list
+    list = input.list, -- the items, or
+    iterator = input.iterator, -- what gives them
+    count = input.count, -- of a list
+    total = input.count or options.total,
     f = f,
-    limit = concurrency,
-    most = concurrency,
-    on_done = on_done,
+    limit = options.concurrency,
+    most = options.concurrency,
+    outcomes = input.list and {} or nil,
+    on_result = options.on_result,
+    on_progress = options.on_progress,
     started = 0,
     running = 0,
     done = 0,
@@ -76,7 +80,7 @@ local function new_scheduler(next_item, count, f, concurrency, on_done, waiter)
     paused_until = 0,
     sleeping = {}, -- task -> when it wants to go on
     engine = nil, -- of the last transfer; a process that was forked has another
-    exhausted = count == 0,
+    exhausted = input.count == 0,
   }, scheduler)
 end
 
@@ -99,6 +103,16 @@ function scheduler:give_up(why)
   end
 end
 
+-- Tells the hooks of an outcome.
+function scheduler:tell(index, outcome)
+  if self.on_result then
+    self.on_result(index, outcome)
+  end
+  if self.on_progress then
+    self.on_progress { done = self.done, failed = self.failed, total = self.total }
+  end
+end
+
 function scheduler:finish(task, fine, result, info)
   self.running, self.done = self.running - 1, self.done + 1
   local outcome
@@ -117,10 +131,22 @@ function scheduler:finish(task, fine, result, info)
   elseif self.limit < self.most then
     self.limit = self.limit + 1
   end
-  local hook_fine, problem = pcall(self.on_done, task.index, outcome, self)
-  if not hook_fine and self.hook_error == nil then
-    self.hook_error = tostring(problem) -- what was created must not be lost to a fault in a hook
+  if self.outcomes then
+    self.outcomes[task.index] = outcome
   end
+  if self.on_result or self.on_progress then
+    local hook_fine, problem = pcall(self.tell, self, task.index, outcome)
+    if not hook_fine and self.hook_error == nil then
+      self.hook_error = tostring(problem) -- what was created must not be lost to a fault in a hook
+    end
+  end
+end
+
+function scheduler:next_item()
+  if self.list then
+    return self.list[self.started + 1]
+  end
+  return (self.iterator())
 end
 
 -- A task for the next item, or nil when there is none.
@@ -171,7 +197,7 @@ function scheduler:start(most)
     if self.running >= self.limit or self.exhausted or self:is_paused() then
       return
     end
-    local fine, item = pcall(self.next_item)
+    local fine, item = pcall(self.next_item, self)
     if not fine then
       return self:give_up(item)
     end
@@ -293,20 +319,13 @@ local function is_callable(value)
   return type(value) == "function" or type(mt) == "table" and mt.__call ~= nil
 end
 
--- The next item of a list or an iterator, and how many a list has.
-local function source(items, level)
+-- The items: a list and how many it has, or an iterator.
+local function read_input(items, level)
   if is_callable(items) then
-    return function()
-      return (items())
-    end
+    return { iterator = items }
   end
   check.type(items, "table or function", "the items", level + 1)
-  local count = check.list(items, "the input", level + 1)
-  local at = 0
-  return function()
-    at = at + 1
-    return items[at]
-  end, count
+  return { list = items, count = check.list(items, "the input", level + 1) }
 end
 
 -- Inside a task of another run: one item at a time, and its waits are that task's.
@@ -315,7 +334,7 @@ function scheduler:run_in_turn()
     if self:is_paused() then
       yield(FOR_TIME, self.paused_until)
     end
-    local item = self.next_item()
+    local item = self:next_item()
     local task = self:new_task(item)
     local what, on, late, engine
     if task then
@@ -332,20 +351,7 @@ local function map(waiter, items, f, options, level)
   if not may then
     return nil, errors.new { kind = "config", message = why, outcome = "not_sent", attempts = 0 }
   end
-  local next_item, count = source(items, level + 1)
-  local results = count and {} or nil
-  local total = count or options.total
-  local state = new_scheduler(next_item, count, f, options.concurrency, function(index, outcome, self)
-    if results then
-      results[index] = outcome
-    end
-    if options.on_result then
-      options.on_result(index, outcome)
-    end
-    if options.on_progress then
-      options.on_progress { done = self.done, failed = self.failed, total = total }
-    end
-  end, waiter)
+  local state = new_scheduler(read_input(items, level + 1), f, options, waiter)
   if wait.inside() then
     state:run_in_turn()
   else
@@ -355,8 +361,10 @@ local function map(waiter, items, f, options, level)
   if state.broken ~= nil then
     error(state.broken, 0)
   end
-  local summary = { done = state.done, failed = state.failed, total = total or state.done, hook_error = state.hook_error }
-  return results or true, summary
+  local summary = {
+    done = state.done, failed = state.failed, total = state.total or state.done, hook_error = state.hook_error,
+  }
+  return state.outcomes or true, summary
 end
 
 --- Call f(item, index) for every item, up to `concurrency` at once, over one engine.
