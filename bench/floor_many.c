@@ -1,5 +1,6 @@
 /* floor_many.c -- the yardstick of many calls at once: a multi handle driven by
- * socket_action and epoll, a fixed set of easy handles, each answer decoded. */
+ * socket_action and epoll, a fixed set of easy handles, each answer decoded and, as
+ * client:map() gives them all back, kept in a table. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include "bare.h"
 
 #define EVENTS_MAX 64
+#define ANSWERS    4   /* where their table is on the stack, above what bare_lua() left */
 
 struct many {
     lua_State *L;
@@ -84,8 +86,7 @@ static void harvest(struct many *m)
         curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&slot);
         curl_multi_remove_handle(m->multi, slot->easy);
         bare_decode(m->L, &slot->answer);
-        lua_pop(m->L, 1);
-        m->done++;
+        lua_rawseti(m->L, ANSWERS, (int)++m->done);
         if (m->started < m->calls)
             start(m, slot);
     }
@@ -144,6 +145,7 @@ int main(int argc, char **argv)
     m.base = argv[2];
     m.due = -1.0;
     m.L = bare_lua(argv[6]);
+    lua_newtable(m.L);
     headers = bare_headers(m.L);
     curl_global_init(CURL_GLOBAL_DEFAULT);
     cpu = bare_seconds(CLOCK_PROCESS_CPUTIME_ID);
