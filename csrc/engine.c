@@ -197,7 +197,7 @@ void ce_engine_flush(struct ce_engine *e)
     ce_shield_down(&shield);
 }
 
-uint64_t ce_engine_finished(struct ce_engine *e)
+long ce_engine_finished(struct ce_engine *e)
 {
     struct ce_transfer *t = e->finished_first;
 

@@ -83,7 +83,11 @@ int ce_transfer_start(struct ce_engine *e, const struct ce_settings *settings, c
 void ce_transfer_free(struct ce_transfer *t);
 
 int ce_transfer_done(const struct ce_transfer *t);
-uint64_t ce_transfer_id(const struct ce_transfer *t);
+
+/* A small number, from 1 on, that no other transfer of the engine has until this one is let
+ * go of: whoever keeps something by it can have an array. */
+long ce_transfer_id(const struct ce_transfer *t);
+
 void ce_transfer_outcome(struct ce_transfer *t, struct ce_outcome *out);
 
 /* Does what there is to do, waiting up to timeout_ms for something to do.
@@ -94,7 +98,7 @@ int ce_engine_step(struct ce_engine *e, int timeout_ms);
 void ce_engine_flush(struct ce_engine *e);
 
 /* The id of a transfer that has finished since it was last asked for, or 0. */
-uint64_t ce_engine_finished(struct ce_engine *e);
+long ce_engine_finished(struct ce_engine *e);
 
 /* For an event loop: watch fd for reading, and step after timeout_ms (-1: no timer). */
 int ce_engine_fd(struct ce_engine *e);

@@ -48,7 +48,7 @@ struct ce_transfer {
     struct ce_engine *engine;          /* NULL once the engine is closed */
     struct pool *pool;                 /* NULL: in none */
     CURL *easy;
-    uint64_t id;
+    long id;                           /* its own for good; the next call with the handle has it too */
     uint64_t settings_id;              /* whose options the handle holds; 0: nobody's */
     struct ce_transfer *prev, *next;   /* in engine->live, or next alone in engine->idle */
     struct ce_transfer *fprev, *fnext; /* in engine->finished */
@@ -90,7 +90,7 @@ struct ce_engine {
     void (*clear_tls_errors)(void);    /* OpenSSL's, when the process has one */
     int64_t now;
     int running;
-    uint64_t last_id;
+    long last_id;
     struct ce_transfer *live;
     struct ce_transfer *idle;
     int nidle;

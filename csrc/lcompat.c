@@ -29,6 +29,15 @@ void ce_setclass(lua_State *L, const char *name)
     lua_setmetatable(L, -2);
 }
 
+void *ce_checkclass(lua_State *L, int index, const char *name, const void *tag, size_t size)
+{
+    const void **userdata = lua_touserdata(L, index);
+
+    if (userdata != NULL && ce_rawlen(L, index) == size && *userdata == tag)   /* a light one has the length 0 */
+        return userdata;
+    return luaL_checkudata(L, index, name);   /* which says what is wrong */
+}
+
 void ce_check_version(lua_State *L)
 {
     const char *built = LUA_VERSION;   /* "Lua 5.4" */

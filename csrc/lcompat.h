@@ -35,6 +35,11 @@ void ce_newclass(lua_State *L, const char *name, const luaL_Reg *methods, const 
 /* Gives the value on top of the stack, a fresh userdata, the metatable `name`. */
 void ce_setclass(lua_State *L, const char *name);
 
+/* The userdata at index, which has the metatable `name`, `size` bytes and the address `tag`
+ * at its start; raises for anything else.  luaL_checkudata(), which looks the metatable up
+ * by its name, takes five times as long, and each call has ten of these. */
+void *ce_checkclass(lua_State *L, int index, const char *name, const void *tag, size_t size);
+
 /* Raises unless the Lua that loads us is the Lua we were built for. */
 void ce_check_version(lua_State *L);
 

@@ -22,11 +22,21 @@
 
 #define LINES_MAX 48   /* header lines that a caller may add */
 
+/* Their addresses are the tags of the classes. */
+static const char settings_tag, engine_tag, transfer_tag;
+
+struct lsettings {
+    const void *tag;
+    struct ce_settings settings;
+};
+
 struct lengine {
+    const void *tag;
     struct ce_engine *engine;       /* NULL: closed */
 };
 
 struct ltransfer {
+    const void *tag;
     struct ce_transfer *transfer;   /* NULL: let go of */
 };
 
@@ -42,7 +52,9 @@ static void need(lua_State *L, int rc)
 
 static struct ce_settings *check_settings(lua_State *L, int index)
 {
-    return luaL_checkudata(L, index, SETTINGS);
+    struct lsettings *ls = ce_checkclass(L, index, SETTINGS, &settings_tag, sizeof(*ls));
+
+    return &ls->settings;
 }
 
 static int settings_gc(lua_State *L)
@@ -120,11 +132,14 @@ static long milliseconds(double ms)
  * other Settings of this Lua state has.  The caller has checked the values. */
 static int settings_new(lua_State *L)
 {
+    struct lsettings *ls;
     struct ce_settings *s;
 
     luaL_checktype(L, 1, LUA_TTABLE);
-    s = ce_newuserdata(L, sizeof(*s));
-    memset(s, 0, sizeof(*s));
+    ls = ce_newuserdata(L, sizeof(*ls));
+    memset(ls, 0, sizeof(*ls));
+    ls->tag = &settings_tag;
+    s = &ls->settings;
     ce_buf_init(&s->user, CE_HEADER_MAX);
     ce_buf_init(&s->organization, CE_HEADER_MAX);
     ce_buf_init(&s->user_agent, CE_HEADER_MAX);
@@ -148,9 +163,14 @@ static int settings_new(lua_State *L)
 
 /* ---- Engine --------------------------------------------------------------- */
 
+static struct lengine *to_engine(lua_State *L)
+{
+    return ce_checkclass(L, 1, ENGINE, &engine_tag, sizeof(struct lengine));
+}
+
 static struct ce_engine *check_engine(lua_State *L)
 {
-    struct lengine *le = luaL_checkudata(L, 1, ENGINE);
+    const struct lengine *le = to_engine(L);
 
     if (le->engine == NULL)
         luaL_error(L, "celements: the engine is closed");
@@ -172,6 +192,7 @@ static int engine_open(lua_State *L)
 {
     struct lengine *le = ce_newuserdata(L, sizeof(*le));
 
+    le->tag = &engine_tag;
     le->engine = NULL;
     ce_setclass(L, ENGINE);
     le->engine = ce_engine_open();
@@ -186,7 +207,7 @@ static int engine_open(lua_State *L)
 /* close(), __gc and __close.  What is in flight ends; a second close does nothing. */
 static int engine_close(lua_State *L)
 {
-    struct lengine *le = luaL_checkudata(L, 1, ENGINE);
+    struct lengine *le = to_engine(L);
     struct ce_engine *e = le->engine;
 
     le->engine = NULL;
@@ -198,7 +219,7 @@ static int engine_close(lua_State *L)
 /* alive() -> boolean: open, and this process is the one that opened it? */
 static int engine_alive(lua_State *L)
 {
-    const struct lengine *le = luaL_checkudata(L, 1, ENGINE);
+    const struct lengine *le = to_engine(L);
 
     lua_pushboolean(L, le->engine != NULL && ce_engine_alive(le->engine));
     return 1;
@@ -261,6 +282,7 @@ static int engine_start(lua_State *L)
         call.element = ce_check_secret(L, 10);
     }
     lt = ce_newuserdata(L, sizeof(*lt));
+    lt->tag = &transfer_tag;
     lt->transfer = NULL;
     ce_setclass(L, TRANSFER);
     rc = ce_transfer_start(e, s, &call, &lt->transfer);
@@ -273,9 +295,14 @@ static int engine_start(lua_State *L)
     return 2;
 }
 
+static struct ltransfer *to_transfer(lua_State *L, int index)
+{
+    return ce_checkclass(L, index, TRANSFER, &transfer_tag, sizeof(struct ltransfer));
+}
+
 static struct ltransfer *check_transfer(lua_State *L, int index)
 {
-    struct ltransfer *lt = luaL_checkudata(L, index, TRANSFER);
+    struct ltransfer *lt = to_transfer(L, index);
 
     if (lt->transfer == NULL)
         luaL_error(L, "celements: the transfer is closed");
@@ -337,12 +364,12 @@ static int engine_flush(lua_State *L)
 /* engine:finished() -> id | nil: of a transfer that is done and was not named yet. */
 static int engine_finished(lua_State *L)
 {
-    uint64_t id = ce_engine_finished(check_own_engine(L));
+    long id = ce_engine_finished(check_own_engine(L));
 
     if (id == 0)
         lua_pushnil(L);
     else
-        lua_pushnumber(L, (lua_Number)id);
+        lua_pushinteger(L, (lua_Integer)id);
     return 1;
 }
 
@@ -407,7 +434,7 @@ static int engine_trust(lua_State *L)
 
 static int transfer_close(lua_State *L)
 {
-    struct ltransfer *lt = luaL_checkudata(L, 1, TRANSFER);
+    struct ltransfer *lt = to_transfer(L, 1);
     struct ce_transfer *t = lt->transfer;
 
     lt->transfer = NULL;
@@ -422,10 +449,11 @@ static int transfer_done(lua_State *L)
     return 1;
 }
 
-/* transfer:id() -> the number that engine:finished() will name */
+/* transfer:id() -> the number that engine:finished() will name: a small one, and nobody else's
+ * until this transfer is let go of */
 static int transfer_id(lua_State *L)
 {
-    lua_pushnumber(L, (lua_Number)ce_transfer_id(check_transfer(L, 1)->transfer));
+    lua_pushinteger(L, (lua_Integer)ce_transfer_id(check_transfer(L, 1)->transfer));
     return 1;
 }
 

@@ -46,6 +46,7 @@ static struct ce_transfer *transfer_take(struct ce_engine *e)
     if (t == NULL)
         return NULL;
     t->engine = e;
+    t->id = ++e->last_id;
     ce_buf_init(&t->body, CE_BODY_MAX);
     ce_buf_init(&t->answer_headers, CE_HEADER_MAX);
     ce_buf_init(&t->request_body, CE_BODY_MAX);
@@ -137,7 +138,6 @@ int ce_transfer_start(struct ce_engine *e, const struct ce_settings *settings, c
     if (t == NULL)
         return CE_ENOMEM;
     enlist(e, t);
-    t->id = ++e->last_id;
     t->max_body = settings->max_body;
     t->body.max = settings->max_body;
     if (t->settings_id != settings->id) {
@@ -203,7 +203,7 @@ int ce_transfer_done(const struct ce_transfer *t)
     return t->done || t->engine == NULL;
 }
 
-uint64_t ce_transfer_id(const struct ce_transfer *t)
+long ce_transfer_id(const struct ce_transfer *t)
 {
     return t->id;
 }

@@ -209,6 +209,39 @@ describe("core.engine", function()
     end
   end)
 
+  it("refuses what is none of its own, whatever that is", function()
+    local transfer = start "/x/1"
+    for _, wrong in pairs { 5, "engine", {}, io.stdout, settings, transfer, core.secret.new("x"), print } do
+      local fine, message = pcall(engine.step, wrong, 0)
+      assert.is_false(fine)
+      assert.truthy(tostring(message):find("celements.Engine expected", 1, true), message)
+    end
+    for _, wrong in pairs { 5, io.stdout, settings, engine } do
+      local fine, message = pcall(transfer.take, wrong)
+      assert.is_false(fine)
+      assert.truthy(tostring(message):find("celements.Transfer expected", 1, true), message)
+    end
+    assert.is_false((pcall(engine.step)))
+    assert.equal(200, finish(transfer).status)
+  end)
+
+  it("names transfers by small numbers, and no two at once by the same", function()
+    local taken, alive = {}, {}
+    for round = 1, 60 do
+      local transfer = start "/x/1"
+      assert.is_nil(taken[transfer:id()])
+      assert.is_true(transfer:id() >= 1 and transfer:id() <= 8)
+      taken[transfer:id()], alive[#alive + 1] = true, transfer
+      if #alive == 8 then
+        for _ = 1, round % 8 + 1 do
+          local gone = table.remove(alive, math.random(#alive))
+          taken[gone:id()] = nil
+          finish(gone)
+        end
+      end
+    end
+  end)
+
   it("leaves a transfer that outlives it done, and cut off", function()
     local hung, finished = start "/hang", start "/x/1"
     drive(finished)

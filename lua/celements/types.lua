@@ -396,7 +396,7 @@ function Engine:step(ms) end
 function Engine:flush() end
 
 --- A transfer that is done and was not named yet.
----@return number? id
+---@return integer? id
 function Engine:finished() end
 
 --- The descriptor to watch, where the system has one for a set.
@@ -431,8 +431,9 @@ local Transfer = {}
 ---@return boolean
 function Transfer:done() end
 
---- The number that Engine:finished() names.
----@return number
+--- The number that Engine:finished() names: from 1 on, and nobody else's until this
+--- transfer is let go of.
+---@return integer
 function Transfer:id() end
 
 --- The answer, or nil and why there is none; lets go of the transfer.

@@ -6,7 +6,8 @@
 local M = {}
 
 -- By engine: holders and baskets by the id of the transfer, and how many there are.
--- Two tables that stay, instead of a small one for each call.
+-- Two tables that stay, instead of a small one for each call; arrays, since ids are small
+-- and come again.
 local boards = setmetatable({}, { __mode = "k" })
 
 local function board_of(engine)
