@@ -32,9 +32,6 @@ local function task_waiter(may_be_left)
   return {
     name = "task",
     may_be_left = may_be_left,
-    check = function()
-      return true
-    end,
     wait = function(engine, transfer, late)
       return yield(FOR_TRANSFER, transfer, late, engine)
     end,
@@ -347,9 +344,11 @@ function scheduler:run_in_turn()
 end
 
 local function map(waiter, items, f, options, level)
-  local may, why = waiter.check()
-  if not may then
-    return nil, errors.new { kind = "config", message = why, outcome = "not_sent", attempts = 0 }
+  if waiter.check then
+    local may, why = waiter.check()
+    if not may then
+      return nil, errors.new { kind = "config", message = why, outcome = "not_sent", attempts = 0 }
+    end
   end
   local state = new_scheduler(read_input(items, level + 1), f, options, waiter)
   if wait.inside() then

@@ -170,7 +170,7 @@ end
 ---@return table info  or celements.Error
 function M.perform(state, call)
   local waiter, problem = wait.find(state.waiter, call.in_loop)
-  if waiter then
+  if waiter and waiter.check then
     local may, why = waiter.check()
     problem = not may and why or nil
   end

@@ -2,7 +2,7 @@
 -- C gives start, step and result; all waiting is Lua (pitfall 32).  A waiter is a table with
 --
 --   name
---   check()                       may this place wait?  false and why not
+--   check()                       may this place wait?  false and why not; nil where any may
 --   wait(engine, transfer, late)  until it is done; true, or nil and a problem.  Where the
 --                                 code that waits can be ended from outside (may_be_left),
 --                                 late(transfer) gets what then comes

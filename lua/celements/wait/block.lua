@@ -9,12 +9,6 @@ local board -- celements.wait.board, from the first basket on: a script that run
 
 local M = { name = "block" }
 
---- May this place wait?  A script always may.
----@return true
-function M.check()
-  return true
-end
-
 --- Until the transfer is done.
 ---@param engine celements.Engine
 ---@param transfer celements.Transfer
