@@ -384,3 +384,36 @@ describe("the deadline", function()
     assert.equal(0, #server:requests())
   end)
 end)
+
+describe("a method of a client that is called with a dot", function()
+  local client = celements.new { base_url = "http://127.0.0.1:1", user_secret = USER, org_secret = ORG }
+  local NAMES = {
+    "oauth_url", "oauth_token", "create_instance", "create_instances", "map", "request", "curl", "defer", "stats", "whoami",
+    "usage", "element", "skeleton", "required_configuration", "instance", "instances", "get_instance", "update_instance",
+    "replace_instance", "delete_instance", "enable_instance", "disable_instance", "instance_configuration",
+    "set_instance_configuration", "reauthenticate",
+  }
+
+  it("says what a colon is for, at the line of the call", function()
+    for _, name in ipairs(NAMES) do
+      local method = client[name]
+      for _, arguments in ipairs { { { element = "hubspot" } }, { "12345", { element = "hubspot", name = "n" } }, { 5 } } do
+        local told = raises(function()
+          local result = method(arguments[1], arguments[2])
+          return result
+        end)
+        assert.truthy(told:find("call a method with a colon", 1, true), name .. ": " .. told)
+      end
+    end
+  end)
+
+  it("is not what is wrong where the object is right", function()
+    for _, name in ipairs { "get_instance", "create_instance", "oauth_url", "request", "map" } do
+      local told = raises(function()
+        local result = client[name](client)
+        return result
+      end)
+      assert.is_nil(told:find("colon", 1, true), told)
+    end
+  end)
+end)

@@ -41,6 +41,41 @@ function M.nearest(name, known)
   end
 end
 
+-- Is this what a method works on?
+local function is_object(value)
+  local mt = getmetatable(value)
+  return type(mt) == "string" or type(value) == "table" and type(mt) == "table" and mt.__name ~= nil
+end
+
+-- A method that is called with a dot takes its first argument for the object, and what then
+-- is missing is told of the others.
+local function fail(message, level)
+  local name, object
+  if debug and debug.getinfo(level, "f") then
+    name, object = debug.getlocal(level, 1) -- of the function whose caller the error names
+  end
+  if name == "self" and not is_object(object) then
+    message = message .. "; call a method with a colon, as in client:oauth_url{...}"
+  end
+  error(message, level + 1)
+end
+
+--- Raise for what stands in the place of a client and is none.
+---@param value any  the first argument of a method, which calls others with it
+function M.no_client(value)
+  local level, caller = 2, 1
+  while debug and debug.getinfo(level, "f") do
+    local name, object = debug.getlocal(level, 1)
+    if name == "self" and rawequal(object, value) then
+      caller = level + 1
+    elseif level == caller and debug.getinfo(level, "S").what == "tail" then
+      caller = caller + 1 -- Lua 5.1 has a level for what a tail call has replaced
+    end
+    level = level + 1
+  end
+  error(("the client is a %s: call a method with a colon, as in client:oauth_url{...}"):format(type(value)), caller)
+end
+
 --- Raise for a name that is not known, with the nearest that is.
 ---@param name any
 ---@param known table<string, any>
@@ -49,7 +84,7 @@ end
 function M.unknown(name, known, what, level)
   local nearest = type(name) == "string" and M.nearest(name, known)
   local question = nearest and (", did you mean '%s'?"):format(nearest) or ""
-  error(("unknown %s '%s'%s"):format(what, tostring(name), question), level + 1)
+  fail(("unknown %s '%s'%s"):format(what, tostring(name), question), level + 1)
 end
 
 --- Raise unless the value is of one of the types.
@@ -62,7 +97,7 @@ function M.type(value, types, name, level)
   if got == types or types:find(got, 1, true) then
     return -- no type's name is part of another's
   end
-  error(("%s has to be a %s, not a %s"):format(name, types, got), level + 1)
+  fail(("%s has to be a %s, not a %s"):format(name, types, got), level + 1)
 end
 
 --- Raise unless the value is a table.
@@ -83,9 +118,9 @@ function M.list(value, name, level)
   local count, highest = 0, 0
   for key in pairs(value) do
     if type(key) ~= "number" then
-      error(("%s is a list and has no place for the key %s"):format(name, tostring(key)), level + 1)
+      fail(("%s is a list and has no place for the key %s"):format(name, tostring(key)), level + 1)
     elseif key < 1 or key % 1 ~= 0 then
-      error(("%s is a list from 1 on; %g is no place in it"):format(name, key), level + 1)
+      fail(("%s is a list from 1 on; %g is no place in it"):format(name, key), level + 1)
     end
     count = count + 1
     if key > highest then
@@ -97,7 +132,7 @@ function M.list(value, name, level)
     while value[hole] ~= nil do
       hole = hole + 1
     end
-    error(("%s has a hole: item %d of %d is nil"):format(name, hole, highest), level + 1)
+    fail(("%s has a hole: item %d of %d is nil"):format(name, hole, highest), level + 1)
   end
   return count
 end
@@ -109,7 +144,7 @@ end
 ---@param level integer
 function M.count(value, name, least, level)
   if value ~= nil and not (value >= least and value < math.huge and value % 1 == 0) then
-    error(("%s has to be a whole number, %d or more"):format(name, least), level + 1)
+    fail(("%s has to be a whole number, %d or more"):format(name, least), level + 1)
   end
 end
 
@@ -125,11 +160,11 @@ function M.id(value, name, level)
   end
   M.type(value, "string or number", name, level + 1)
   if value == "" then
-    error(name .. " is empty", level + 1)
+    fail(name .. " is empty", level + 1)
   elseif kind == "string" then
-    error(("%s has %d characters; none is that long"):format(name, #value), level + 1)
+    fail(("%s has %d characters; none is that long"):format(name, #value), level + 1)
   end
-  error(name .. " has to be a whole number", level + 1)
+  fail(name .. " has to be a whole number", level + 1)
 end
 
 --- What makes a text no secret of ours, if anything.  Never quotes it.

@@ -18,7 +18,12 @@ local client = {}
 local client_mt = { __name = "celements.Client", __index = client, __metatable = "celements.Client" }
 
 -- The inside of each client, out of reach of pairs() and of debuggers that print tables.
-local inside = setmetatable({}, { __mode = "k" })
+local inside = setmetatable({}, {
+  __mode = "k",
+  __index = function(_, value)
+    check.no_client(value)
+  end,
+})
 
 -- What any call can be given besides its parameters.
 local CALL_OPTIONS = { headers = true, timeout = true, retries = true }
