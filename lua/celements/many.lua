@@ -154,8 +154,11 @@ function scheduler:new_task(item)
   end
   self.started, self.running = self.started + 1, self.running + 1
   self.exhausted = self.started == self.count
-  local task = table.remove(self.idle)
-  if not task then
+  local idle = self.idle
+  local task = idle[#idle]
+  if task then
+    idle[#idle] = nil
+  else
     -- While it waits it holds its transfer, and what gets that when the whole run is gone.
     task = { routine = routine_for(self.f), index = 0, transfer = false, late = false }
     wait.enter(task.routine, self.calls_waiter)
@@ -194,7 +197,12 @@ function scheduler:start(most)
     if self.running >= self.limit or self.exhausted or self:is_paused() then
       return
     end
-    local fine, item = pcall(self.next_item, self)
+    local fine, item
+    if self.list then
+      fine, item = true, self:next_item()
+    else
+      fine, item = pcall(self.next_item, self) -- somebody else's code
+    end
     if not fine then
       return self:give_up(item)
     end
@@ -245,7 +253,9 @@ end
 -- Lets every task go on whose answer has come.  When many have come, the next ones of a list
 -- do not wait for the last of them; an iterator may wait itself, so that it comes after all.
 function scheduler:dispatch()
-  for i, task in ipairs(self.basket:take()) do
+  local ready = self.basket:take()
+  for i = 1, #ready do
+    local task = ready[i]
     task.transfer, task.late = false, false
     self:resume(task, true)
     if i % BATCH == 0 and self.count then
