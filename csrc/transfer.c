@@ -108,12 +108,13 @@ void ce_transfer_unqueue(struct ce_engine *e, struct ce_transfer *t)
     t->queued = 0;
 }
 
-/* Makes a transfer ready for its next call: nothing of the last one stays.  The one that is
- * taken first keeps the room of a large answer: the pages of a list come through it one
- * after the other, and going back to the allocator for each costs a twentieth of a page. */
-static void transfer_clear(struct ce_transfer *t, int is_first)
+/* Makes a transfer ready for its next call: nothing of the last one stays.  While it is the
+ * only idle one it keeps the room of a large answer: the pages of a list come through it one
+ * after the other, and going back to the allocator for each costs a twentieth of a page.
+ * After a burst others are taken before it, and a list pays that. */
+static void transfer_clear(struct ce_transfer *t, int is_alone)
 {
-    ce_buf_clear(&t->body, is_first ? LARGE_ANSWER : CE_BUF_SMALL);
+    ce_buf_clear(&t->body, is_alone ? LARGE_ANSWER : CE_BUF_SMALL);
     ce_buf_clear(&t->answer_headers, CE_BUF_SMALL);
     ce_buf_clear(&t->request_body, CE_BUF_SMALL);
     ce_buf_clear(&t->url, CE_BUF_SMALL);
