@@ -165,7 +165,6 @@ void ce_push_answer(lua_State *L, const struct ce_outcome *o)
     lua_createtable(L, 0, ROOM);
     lua_pushinteger(L, (lua_Integer)o->status);
     lua_setfield(L, -2, "status");
-    set_text(L, "body", o->body, o->body_len);
     set_text(L, "head", o->headers, o->headers_len);
     lua_pushnumber(L, o->seconds);
     lua_setfield(L, -2, "seconds");

@@ -8,7 +8,7 @@
 /* Makes the metatable of answers, once per Lua state. */
 void ce_answer_class(lua_State *L);
 
-/* Pushes {status, body, head, request_id, warning, seconds, reused, headers} for a whole
+/* Pushes {status, head, request_id, warning, seconds, reused, headers} for a whole
  * answer.  head has its header lines as they came; headers, by lower-case name, is made of
  * them when it is first read.  The strings are Lua's. */
 void ce_push_answer(lua_State *L, const struct ce_outcome *o);

@@ -252,7 +252,8 @@ static size_t header_lines(lua_State *L, int index, const char **lines)
  *   -> Transfer | nil, message
  * query, body and lines may be nil; secrets says by letters which go with the call:
  * "u"ser, "o"rganization, "e"lement, and element is the Secret for the last.
- * compressed asks for a compressed answer.  Copies everything.  Nothing is sent yet: that is step()'s, so nothing has happened when
+ * compressed, true or false, is whether a compressed answer is asked for; nil: by a GET.
+ * Copies everything.  Nothing is sent yet: that is step()'s, so nothing has happened when
  * this fails. */
 static int engine_start(lua_State *L)
 {
@@ -272,7 +273,7 @@ static int engine_start(lua_State *L)
     call.nheaders = header_lines(L, 8, lines);
     call.headers = lines;
     call.timeout_ms = milliseconds(luaL_checknumber(L, 9));
-    call.compressed = lua_toboolean(L, 11);
+    call.compressed = lua_isnoneornil(L, 11) ? strcmp(call.method, "GET") == 0 : lua_toboolean(L, 11);
     if (strchr(secrets, 'u') != NULL)
         call.secrets |= CE_SEND_USER;
     if (strchr(secrets, 'o') != NULL)
@@ -457,8 +458,8 @@ static int transfer_id(lua_State *L)
     return 1;
 }
 
-/* transfer:take() -> answer | nil, failure, as ce_push_answer() and ce_push_failure() have
- * them.  Lets go of the transfer. */
+/* transfer:take() -> answer, body | nil, failure: as ce_push_answer() and ce_push_failure()
+ * have them, and the answer's body as it came.  Lets go of the transfer. */
 static int transfer_take(lua_State *L)
 {
     struct ltransfer *lt = check_transfer(L, 1);
@@ -467,13 +468,14 @@ static int transfer_take(lua_State *L)
     ce_transfer_outcome(lt->transfer, &o);
     if (o.kind == NULL) {
         ce_push_answer(L, &o);
+        lua_pushlstring(L, o.body, o.body_len);
     } else {
         lua_pushnil(L);
         ce_push_failure(L, &o);
     }
     ce_transfer_free(lt->transfer);
     lt->transfer = NULL;
-    return o.kind == NULL ? 1 : 2;
+    return 2;
 }
 
 /* ---- the rest ------------------------------------------------------------- */

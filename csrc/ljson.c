@@ -464,9 +464,15 @@ static int decode_answer(lua_State *L, const char *text, size_t len)
 static int json_decode(lua_State *L)
 {
     size_t len;
-    const char *text = luaL_checklstring(L, TEXT, &len);
+    const char *text;
     int strict = lua_toboolean(L, 2);
 
+    if (lua_type(L, TEXT) != LUA_TSTRING) {
+        lua_pushnil(L);
+        lua_pushliteral(L, "not a text");
+        return 2;
+    }
+    text = lua_tolstring(L, TEXT, &len);
     lua_settop(L, TEXT);
     return strict ? decode_carefully(L, text, len, 1) : decode_answer(L, text, len);
 }

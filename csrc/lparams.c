@@ -12,6 +12,7 @@
 #define ROOM       8      /* parameters of a usual call: a table that grows costs twice as much */
 #define PLAIN_MAX  16     /* parameters of a usual query */
 #define PLAIN_SIZE 2048   /* bytes of one, encoded */
+#define WORD_MAX   64     /* bytes of a usual name in a path */
 
 /* Puts the wire's name for the string at `index` on top: what the table at `renames` has
  * for it, or itself.  1: it is another. */
@@ -133,6 +134,18 @@ static int is_plain(const char *text, size_t n)
     return 1;
 }
 
+/* May it stand in a path as it is, and name nothing but itself there? */
+static int is_word(const char *text, size_t n)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        if (!((text[i] >= 'a' && text[i] <= 'z') || (text[i] >= 'A' && text[i] <= 'Z') ||
+              (text[i] >= '0' && text[i] <= '9') || text[i] == '_'))
+            return 0;
+    return n != 0 && n <= WORD_MAX;
+}
+
 /* Sorts a new item into the first n.  0: one of that name is there. */
 static int sort_in(struct item *items, size_t n, const struct item *item)
 {
@@ -157,11 +170,12 @@ static int write_item(struct ce_buf *out, const struct item *item)
     return rc == CE_OK ? ce_url_escape(out, item->value, item->value_len) : rc;
 }
 
-/* query(params, renames, places) -> text | nil
+/* query(params, renames, places) -> text, word | nil
  * The parameters as a query, encoded.  places has for a wire's name where it stands, a
- * number from 1 on, or false: it is not sent.  Those without a place come behind, by name.
- * nil: params is no table, something is no string or not plain, one name is there twice or
- * has the place 0, or there is much of it. */
+ * number from 1 on, or false: it belongs in the path, and is the word.  Those without a
+ * place come behind, by name.
+ * nil: params is no table, something is no string, not plain or in the path no word, one
+ * name is there twice or has the place 0, or there is much of it. */
 static int params_query(lua_State *L)
 {
     struct item items[PLAIN_MAX];
@@ -174,23 +188,29 @@ static int params_query(lua_State *L)
     if (!lua_istable(L, 1))
         return 0;
     lua_pushnil(L);
-    while (lua_next(L, 1) != 0) {   /* 4: name, 5: value */
+    lua_pushnil(L);
+    while (lua_next(L, 1) != 0) {   /* 4: the word or nil, 5: name, 6: value */
         struct item item;
 
-        if (lua_type(L, 4) != LUA_TSTRING || lua_type(L, 5) != LUA_TSTRING)
+        if (lua_type(L, 5) != LUA_TSTRING || lua_type(L, 6) != LUA_TSTRING)
             return 0;
-        item.value = lua_tolstring(L, 5, &item.value_len);
-        (void)push_wire_name(L, 4, 2);
+        item.value = lua_tolstring(L, 6, &item.value_len);
+        (void)push_wire_name(L, 5, 2);
         item.name = lua_tolstring(L, -1, &item.name_len);
         lua_rawget(L, 3);
-        item.place = lua_isnumber(L, -1) ? (int)lua_tointeger(L, -1) : PLAIN_SIZE;
-        if (lua_type(L, -1) != LUA_TBOOLEAN) {
+        if (lua_isboolean(L, -1)) {
+            if (!is_word(item.value, item.value_len))
+                return 0;
+            lua_pushvalue(L, 6);
+            lua_replace(L, 4);
+        } else {
+            item.place = lua_isnil(L, -1) ? PLAIN_SIZE : (int)lua_tointeger(L, -1);
             if (item.place == 0 || count == PLAIN_MAX || !is_plain(item.name, item.name_len) ||
                 !is_plain(item.value, item.value_len) || !sort_in(items, count, &item))
                 return 0;
             count++;
         }
-        lua_settop(L, 4);
+        lua_settop(L, 5);
     }
     for (i = 0; i < count; i++)
         if (write_item(&out, &items[i]) != CE_OK)
@@ -198,7 +218,10 @@ static int params_query(lua_State *L)
     if (i == count)
         lua_pushlstring(L, out.data, out.len);
     ce_wipe(bytes, out.len);   /* a provider's secret may be among them */
-    return i == count;
+    if (i != count)
+        return 0;
+    lua_pushvalue(L, 4);
+    return 2;
 }
 
 int ce_open_params(lua_State *L)

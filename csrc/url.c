@@ -42,6 +42,11 @@ int ce_url_escape(struct ce_buf *out, const char *text, size_t n)
     if (to == NULL)
         return CE_ENOMEM;
     out->len += n + 2 * coded;
+    if (coded == 0) {
+        memcpy(to, text, n);
+        to[n] = '\0';
+        return CE_OK;
+    }
     for (i = 0; i < n; i++) {
         unsigned char c = (unsigned char)text[i];
 

@@ -103,9 +103,9 @@ describe("oauth_url", function()
     math.randomseed(4711)
     local usual = 0
     local function counting(...)
-      local text = at_one_look(...)
+      local text, element = at_one_look(...)
       usual = usual + (text and 1 or 0)
-      return text
+      return text, element
     end
     local function outcome(params)
       server:answer { {} }

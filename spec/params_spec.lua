@@ -96,14 +96,19 @@ describe("core.params", function()
     assert.equal("state=a%20b&apiKey=k%2F1&alpha=&b%3A=2&c=3", core.params.query({
       c = "3", ["b:"] = "2", alpha = "", api_key = "k/1", state = "a b", element = "e",
     }, RENAMES, PLACES))
-    assert.equal("", core.params.query({}, RENAMES, PLACES))
+    local text, word = core.params.query({}, RENAMES, PLACES)
+    assert.equal("", text)
+    assert.is_nil(word)
+    word = select(2, core.params.query({ element = "My_element_25" }, RENAMES, PLACES))
+    assert.equal("My_element_25", word)
   end)
 
   it("leaves any other query to Lua", function()
     for _, odd in ipairs {
       { post = "true" }, { a = 1 }, { a = true }, { a = { "x" } }, { "x" }, { element = { key = "e" } }, { api_key = "a", apiKey = "a" },
       { a = "x+y" }, { a = "x%20y" }, { a = "<INSERT>" }, { a = "x\n" }, { a = "\0" }, { a = "\195\169" }, { a = "\127" }, { ["a<"] = "x" },
-      { a = ("x"):rep(2100) }, { a = (" "):rep(700) },
+      { a = ("x"):rep(2100) }, { a = (" "):rep(700) }, { element = "" }, { element = ".." }, { element = "a/b" },
+      { element = "a b" }, { element = ("e"):rep(65) },
     } do
       assert.is_nil((core.params.query(odd, RENAMES, PLACES)))
     end

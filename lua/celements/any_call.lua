@@ -79,7 +79,6 @@ local function as_asked(method, path, options, level)
     query = query ~= nil and not text and M.flat_query(query, level + 1) or nil,
     query_text = text,
     json = options.json,
-    letters = nil, lines = nil, timeout = nil, retries = nil, compressed = nil, -- room for what send() adds
   }
 end
 

@@ -30,7 +30,7 @@ local CALL_OPTIONS = { headers = true, timeout = true, retries = true }
 
 local NO_OPTIONS = {}
 
-local DEFAULT_TIMEOUT = 60
+local perform = request.perform
 
 function client_mt:__tostring()
   local state = inside[self]
@@ -99,7 +99,7 @@ local function new_state(options, level)
     letters = user and org and "uo" or "",
     secrets = { user or NO_SECRET, org or NO_SECRET, core.secret.new(proxy_password(options.proxy)) },
     missing = {},
-    stats = { calls = 0, attempts = 0, failed = 0, reused = 0, opened = 0, failures = {} },
+    stats = { calls = 0, reused = 0, opened = 0, unanswered = 0, failed = 0, failures = {} },
     settings = core.engine.settings {
       id = last_settings_id,
       base_url = options.base_url,
@@ -256,22 +256,12 @@ local function merged_lines(own, headers, level)
 end
 
 -- The options of one call, over those of the client.
-local function complete(state, call, options, level)
-  call.letters = call.letters or state.letters
-  if call.compressed == nil then
-    call.compressed = call.method == "GET"
+local function apply(call, state, options, level)
+  call.lines = merged_lines(state.lines, options.headers, level + 1)
+  call.timeout, call.retries, call.deadline = options.timeout, options.retries, options.deadline
+  if options.element_token then
+    call.letters, call.element = letters_for(call.path), token_of(options.element_token, "element_token", level + 1)
   end
-  local lines, timeout, retries = state.lines, state.timeout, state.retries
-  if options then
-    lines = merged_lines(lines, options.headers, level + 1)
-    timeout, retries = options.timeout or timeout, options.retries or retries
-    call.deadline = options.deadline
-    if options.element_token then
-      call.letters, call.element = letters_for(call.path), token_of(options.element_token, "element_token", level + 1)
-    end
-  end
-  call.lines, call.retries = lines, retries
-  call.timeout = timeout or call.timeout or DEFAULT_TIMEOUT
 end
 
 -- What the platform shows in place of a secret; sent back, it might become the secret.
@@ -314,10 +304,10 @@ end
 -- call: method, path, and where there are any query (flat list of names and values) and
 -- query_text (when it is encoded already),
 -- json (and body, when it is encoded already), compressed = false for a short answer,
--- timeout (when neither options nor client name one), letters and element (the secrets
--- to send), empty = true where 404 "No ... found" is an empty list, wants where only a
--- table can be the answer: the words for it.  It is taken over.  options are the
--- caller's own, checked by check_options, or those of within().
+-- usual_timeout (when neither options nor client name one), letters and element (the secrets
+-- to send, when not the client's two), empty = true where 404 "No ... found" is an empty
+-- list, wants where only a table can be the answer: the words for it.  It is taken over.
+-- options are the caller's own, checked by check_options, or those of within().
 ---@param self celements.Client
 ---@param call table
 ---@param options table?
@@ -325,7 +315,9 @@ end
 ---@return any?, table
 function M.send(self, call, options, level)
   local state = inside[self]
-  complete(state, call, options, level + 1)
+  if options then
+    apply(call, state, options, level + 1)
+  end
   if call.query and not call.query_text then
     local problem
     call.query_text, problem = core.url.query(call.query, #call.query)
@@ -339,8 +331,7 @@ function M.send(self, call, options, level)
       return nil, err
     end
   end
-  local result, info = request.perform(state, call)
-  return result, info
+  return perform(state, call)
 end
 
 --- For a function that makes several calls: options for each of them, so that one
@@ -351,7 +342,7 @@ end
 ---@return {deadline: number, headers?: table, retries?: integer}
 function M.within(self, options, default)
   options = options or NO_OPTIONS
-  local seconds = options.timeout or inside[self].timeout or default or DEFAULT_TIMEOUT
+  local seconds = options.timeout or inside[self].timeout or default or request.DEFAULT_TIMEOUT
   return { headers = options.headers, retries = options.retries, timeout = seconds, deadline = M.clock() + seconds }
 end
 
@@ -389,7 +380,10 @@ function M.completed(self, call, options, level)
   local state = inside[self]
   call.secrets = state.secrets
   call.query_text = call.query and core.url.query(call.query, #call.query)
-  complete(state, call, options, level + 1)
+  if options then
+    apply(call, state, options, level + 1)
+  end
+  call.letters, call.lines = call.letters or state.letters, call.lines or state.lines
   return call, state.place.base_url
 end
 
@@ -404,7 +398,7 @@ function M.stats_of(self)
   end
   return {
     calls = stats.calls,
-    attempts = stats.attempts,
+    attempts = stats.reused + stats.opened + stats.unanswered,
     reused = stats.reused,
     opened = stats.opened,
     failed = stats.failed,

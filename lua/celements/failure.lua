@@ -60,15 +60,16 @@ local function plain_message(answer)
 end
 
 --- The error for a whole answer that is not a success, or that cannot be read.
----@param answer {status: integer, body: string, headers: table<string, string>}
+---@param answer {status: integer, headers: table<string, string>}
+---@param text string  its body as it came
 ---@param values table  what to redact
 ---@param problem? string  why a success cannot be read
 ---@return celements.Error
-function M.of_answer(answer, values, problem)
+function M.of_answer(answer, text, values, problem)
   local status, headers = answer.status, answer.headers
   local decoded
-  if #answer.body > 0 then
-    decoded = json.decode_answer(answer.body)
+  if text ~= "" then
+    decoded = json.decode_answer(text)
   end
   local object = type(decoded) == "table" and decoded or {}
   local from_platform = text_of(object.message) ~= nil
@@ -82,10 +83,10 @@ function M.of_answer(answer, values, problem)
     message = text_of(object.message) or plain_message(answer)
   end
   local body
-  if type(decoded) == "table" and #answer.body <= BODY_DECODED then
+  if type(decoded) == "table" and #text <= BODY_DECODED then
     body = redact.value(decoded, values)
-  elseif #answer.body > 0 then
-    body = redact.text(answer.body:sub(1, BODY_SEARCHED), values):sub(1, BODY_BYTES)
+  elseif text ~= "" then
+    body = redact.text(text:sub(1, BODY_SEARCHED), values):sub(1, BODY_BYTES)
   end
   local provider = text_of(object.providerMessage)
   local id = headers["elements-request-id"] or text_of(object.requestId)

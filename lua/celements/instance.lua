@@ -11,6 +11,8 @@ local params_of = require "celements.params"
 local methods = client.methods
 
 local unpack = table.unpack or unpack
+local encode, null, find = json.encode, json.null, string.find
+local is_absent, count_texts = params_of.is_absent, core.params.texts
 
 local M = {}
 
@@ -37,32 +39,35 @@ local TYPES = {
 -- The vendor's own run of one creation took 61 seconds.
 local TIMEOUT = 120
 
-local function has_element(element)
-  if type(element) == "table" then
-    return not (params_of.is_absent(element.key) and params_of.is_absent(element.id))
-  end
-  return not params_of.is_absent(element)
-end
-
-local function element_object(element)
-  if type(element) == "string" then
-    return { key = element }
-  elseif type(element) == "number" then
+-- As an object, or nil where none is given.
+local function element_object(element, level)
+  local kind = type(element)
+  if kind == "table" then
+    local is_given = not (is_absent(element.key) and is_absent(element.id))
+    return is_given and element or nil
+  elseif is_absent(element) then
+    return nil
+  elseif kind == "number" then
+    check.id(element, "element", level + 1)
     return { id = element }
   end
-  return element
+  return { key = element }
 end
 
--- Always an array on the wire, also when it is one or none; one more behind them.
-local function tags_array(tags, one_more)
-  if type(tags) == "table" and tags[1] ~= nil and not one_more then
-    return tags
+-- Always an array on the wire, also when it is one or none; one more behind them.  Raises
+-- for what is no text.
+local function tags_array(tags, one_more, level)
+  local count = count_texts(tags)
+  if count and count > 0 and not one_more then
+    return tags -- an array already
   end
   local copy = {}
   if type(tags) == "string" then
     copy[1] = tags
   elseif type(tags) == "table" then
+    check.list(tags, "tags", level + 1)
     for i, tag in ipairs(tags) do
+      check.type(tag, "string", ("tags[%d]"):format(i), level + 1)
       copy[i] = tag
     end
   end
@@ -70,47 +75,33 @@ local function tags_array(tags, one_more)
   return json.array(copy)
 end
 
--- Raises with the name that the caller wrote; plain: the types are right, for certain.
-local function check_types(params, wire, plain, level)
-  if not plain then
-    for name, value in pairs(params) do
-      local types = TYPES[RENAMES[name] or name]
-      if types and value ~= json.null then
-        check.type(value, types, name, level + 1)
-      end
+-- Raises with the name that the caller wrote.
+local function check_types(params, level)
+  for name, value in pairs(params) do
+    local types = TYPES[RENAMES[name] or name]
+    if types and value ~= null then
+      check.type(value, types, name, level + 1)
     end
-  end
-  if type(wire.tags) == "table" and not core.params.texts(wire.tags) then
-    check.list(wire.tags, "tags", level + 1)
-    for i, tag in ipairs(wire.tags) do
-      if type(tag) ~= "string" then
-        check.type(tag, "string", ("tags[%d]"):format(i), level + 1)
-      end
-    end
-  end
-  if type(wire.element) == "number" then
-    check.id(wire.element, "element", level + 1)
   end
 end
 
 -- POST /instances with a complete body; text is that body encoded, where it is known.
 local function post(self, body, text, options, level)
   local call = {
-    method = "POST", path = "/instances", json = body, body = text, timeout = TIMEOUT, wants = "an instance",
-    letters = nil, lines = nil, retries = nil, compressed = nil, -- room for what send() adds
+    method = "POST", path = "/instances", json = body, body = text, usual_timeout = TIMEOUT, wants = "an instance",
   }
   local instance, info = client.send(self, call, options, level + 1)
   return instance, info
 end
 
 -- All that is missing and all that is still a template's text, before anything is sent.
-local function lacks(self, params, has_its_element, text)
+local function lacks(self, params, element, text)
   local secrets = client.missing_secrets(self)
-  if has_its_element and #secrets == 0 and text and not text:find("<", 1, true) then
+  if element and secrets[1] == nil and text and not find(text, "<", 1, true) then
     return nil -- the usual case, at one look
   end
   local missing = { unpack(secrets) }
-  if not has_its_element then
+  if not element then
     missing[#missing + 1] = "element"
   end
   return params_of.incomplete(missing, params_of.placeholders(params))
@@ -129,33 +120,36 @@ local function once_and_check(body, level)
   local once, wants_check = body.once, body.check
   body.once, body.check = nil, nil
   local tag
-  if once ~= nil and once ~= json.null then
+  if once ~= nil and once ~= null then
     local problem
     tag, problem = require("celements.once").tag(once)
     if not tag then
       error(problem, level + 1)
     end
   end
-  return tag, wants_check ~= json.null and wants_check
+  return tag, wants_check ~= null and wants_check
 end
 
 --- What client:create_instance does; `level` is whose line a raised error names, as for
 -- error() in the function that calls this one.
 function M.create(self, params, options, level)
   local body, plain = params_of.wire(params, RENAMES, level + 1, TYPES)
-  client.check_options(options, level + 1)
-  check_types(params, body, plain, level + 1)
+  if options ~= nil then
+    client.check_options(options, level + 1)
+  end
+  if not plain then
+    check_types(params, level + 1)
+  end
   local tag, wants_check
   if body.once ~= nil or body.check ~= nil then
     tag, wants_check = once_and_check(body, level + 1)
   end
-  local complete = has_element(body.element)
-  body.element = complete and element_object(body.element) or nil
-  if tag or (body.tags ~= nil and body.tags ~= json.null) then
-    body.tags = tags_array(body.tags, tag)
+  if tag or (body.tags ~= nil and body.tags ~= null) then
+    body.tags = tags_array(body.tags, tag, level + 1)
   end
-  local text = json.encode(body) -- nil: what sends it will say why
-  local err = lacks(self, params, complete, text)
+  body.element = element_object(body.element, level + 1)
+  local text = encode(body) -- nil: what sends it will say why
+  local err = lacks(self, params, body.element, text)
   if tag or wants_check then
     options = client.within(self, options, TIMEOUT)
   end

@@ -79,10 +79,7 @@ end
 
 --- Reads it: GET.
 function M.get(self, target, options, level)
-  local request = {
-    method = "GET", wants = "an instance",
-    path = nil, letters = nil, lines = nil, timeout = nil, retries = nil, compressed = nil, -- room for what send() adds
-  }
+  local request = { method = "GET", wants = "an instance", path = nil } -- room for call()'s
   local result, info = call(self, target, request, options, level + 1)
   return result, info
 end
@@ -98,7 +95,7 @@ end
 --- Puts a whole body in its place: PUT, with a query for re-authentication.
 function M.replace(self, target, options, level, body, query)
   check.table(body, "the instance", level + 1)
-  local request = { method = "PUT", json = with_tags(body), query = query, timeout = M.REPLACE_TIMEOUT }
+  local request = { method = "PUT", json = with_tags(body), query = query, usual_timeout = M.REPLACE_TIMEOUT }
   local result, info = call(self, target, request, options, level + 1)
   return result, info
 end

@@ -7,6 +7,7 @@ local core = require "celements.core"
 local error_of = require "celements.error"
 
 local engine = core.json.new()
+local decode_text, encode_value = engine.decode, engine.encode
 
 local M = {}
 
@@ -27,7 +28,7 @@ local function check_string(name, value, what)
 end
 
 local function unescape(quoted)
-  return (engine.decode(quoted))
+  return (decode_text(quoted))
 end
 
 -- lua-cjson's words, and the guard's, for a fault that no one can place better.
@@ -55,7 +56,7 @@ local function decode_error(text, why, offset, file)
 end
 
 local function decode(text, file)
-  local value, why, offset = engine.decode(text, true)
+  local value, why, offset = decode_text(text, true)
   if value ~= nil then
     return value
   end
@@ -80,11 +81,11 @@ end
 ---@return any? value
 ---@return celements.Error? err  kind "decode"; it holds nothing of the text
 function M.decode_answer(text)
-  check_string("decode_answer", text, "the text")
-  local value, why = engine.decode(text, false)
+  local value, why = decode_text(text, false)
   if value ~= nil then
     return value
   end
+  check_string("decode_answer", text, "the text") -- what is no text is no JSON either
   return nil, error_of.new { kind = "decode", message = "not JSON: " .. why, reason = "other" }
 end
 
@@ -94,7 +95,7 @@ end
 ---@return string? text
 ---@return celements.Error? err  kind "config", naming the path and never the value
 function M.encode(value)
-  local text, why = engine.encode(value)
+  local text, why = encode_value(value)
   if text then
     return text
   end

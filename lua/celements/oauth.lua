@@ -10,6 +10,8 @@ local methods = client.methods
 
 local M = {}
 
+local URL, TOKEN = "/oauth/url", "/oauth/token"
+
 local RENAMES = {
   api_key = "apiKey",
   api_secret = "apiSecret",
@@ -26,25 +28,12 @@ local RENAMES = {
 -- in the path; `post` makes the call another one.
 local PLACES = { apiKey = 1, apiSecret = 2, scope = 3, callbackUrl = 4, state = 5, element = false, post = 0 }
 
-local USUAL_KEY = 64 -- characters of an element's key
-
-local function get(element, resource, query, text)
-  return {
-    method = "GET",
-    path = core.url.path("elements", element, "oauth", resource),
-    query = query, query_text = text,
-    compressed = false, -- the answer is two lines
-    letters = nil, lines = nil, timeout = nil, deadline = nil, retries = nil, -- room for what send() adds
-  }
-end
-
--- The call that the parameters ask for, where all is as usual and one look is enough; else
--- nil.
+-- The call that the parameters ask for; its answer is two lines, not worth compressing.  Where all is
+-- as usual one look is enough; else nil.
 local function at_one_look(params, resource)
-  local text = core.params.query(params, RENAMES, PLACES)
-  local element = text and params.element
-  if text and type(element) == "string" and element:find("^[%w_]+$") and #element <= USUAL_KEY then
-    return get(element, resource, nil, text)
+  local text, element = core.params.query(params, RENAMES, PLACES)
+  if element then
+    return { method = "GET", path = "/elements/" .. element .. resource, query_text = text, compressed = false }
   end
 end
 
@@ -54,11 +43,11 @@ local function looked_into(params, resource, level)
   if not asked then
     return nil, err
   end
-  local request = get(asked.element, resource, asked.flat, asked.text)
+  local path = core.url.path("elements", asked.element) .. resource
   if asked.body then
-    request.method, request.query, request.query_text, request.json = "POST", nil, nil, asked.body
+    return { method = "POST", path = path, json = asked.body }
   end
-  return request
+  return { method = "GET", path = path, query = asked.flat, query_text = asked.text, compressed = false }
 end
 
 local function call(self, params, options, resource, level)
@@ -66,7 +55,9 @@ local function call(self, params, options, resource, level)
   if not request then
     request, err = looked_into(params, resource, level + 1)
   end
-  client.check_options(options, level + 1)
+  if options ~= nil then
+    client.check_options(options, level + 1)
+  end
   if not request then
     return nil, err
   end
@@ -77,7 +68,7 @@ end
 --- What client:oauth_url does; `level` is whose line a raised error names, as for
 -- error() in the function that calls this one.
 function M.url(self, params, options, level)
-  local result, info = call(self, params, options, "url", level + 1)
+  local result, info = call(self, params, options, URL, level + 1)
   return result, info
 end
 
@@ -86,7 +77,7 @@ function M.token(self, params, options, level)
   if type(params) == "table" and params.post then
     error("oauth_token has no POST form; leave post out", level + 1)
   end
-  local result, info = call(self, params, options, "token", level + 1)
+  local result, info = call(self, params, options, TOKEN, level + 1)
   return result, info
 end
 
@@ -97,7 +88,7 @@ end
 ---@return {oauthUrl: string, element: string}? answer
 ---@return celements.Info info  or celements.Error
 function methods:oauth_url(params, options)
-  local result, info = M.url(self, params, options, 2)
+  local result, info = call(self, params, options, URL, 2)
   return result, info
 end
 

@@ -8,7 +8,13 @@ local wait = require "celements.wait"
 
 local M = {}
 
+--- Seconds for a call when nobody says another number.
+M.DEFAULT_TIMEOUT = 60
+
+local DEFAULT_TIMEOUT = M.DEFAULT_TIMEOUT
+
 local clock = core.engine.clock
+local decode_answer, engine_of = json.decode_answer, wait.engine
 
 -- A number in [0, 1) that differs between processes started in the same second.
 local function random()
@@ -16,80 +22,86 @@ local function random()
   return (a + b * 256 + c * 65536) / 16777216
 end
 
+-- Each attempt that has ended is one of the three.
 local function count_attempt(stats, answer)
-  stats.attempts = stats.attempts + 1
-  if answer then
-    local name = answer.reused and "reused" or "opened"
-    stats[name] = stats[name] + 1
+  if not answer then
+    stats.unanswered = stats.unanswered + 1
+  elseif answer.reused then
+    stats.reused = stats.reused + 1
+  else
+    stats.opened = stats.opened + 1
   end
+end
+
+-- What no text about this call may show.
+local function secret_values(state, call)
+  call.lines = call.lines or state.lines
+  return require("celements.redact").values(state.secrets, call)
 end
 
 -- The program's hook sees the attempt.  It may fail; the call goes on, since what was
 -- created on the platform must not be lost to a fault in somebody's logging.
-local function tell(state, call, number, answer, failed, err)
+local function tell(state, call, number, ended, err)
   local redact = require "celements.redact"
-  local values = redact.values(state.secrets, call)
+  local values = secret_values(state, call)
   local event = {
     method = call.method,
     path = redact.text(call.path, values),
     attempt = number,
-    status = answer and answer.status or err and err.status,
-    request_id = err and err.request_id or answer and answer.request_id,
-    seconds = (answer or failed).seconds,
-    reused = (answer or failed).reused,
+    status = ended.status,
+    request_id = err and err.request_id or ended.request_id,
+    seconds = ended.seconds,
+    reused = ended.reused,
     kind = err and err.kind,
   }
   local fine, problem = pcall(state.on_response, event)
   return not fine and redact.text(tostring(problem), values) or nil
 end
 
--- A success: the decoded body, or nil and why it is none.
-local function read(answer, wants)
-  local value, err = true, nil
-  if #answer.body > 0 then
-    value, err = json.decode_answer(answer.body)
-  end
-  if value == nil then
-    return nil, "the answer is " .. err.message
-  elseif wants and type(value) ~= "table" then
-    return nil, "the answer is not " .. wants -- who knows what answered
-  end
-  return value
-end
-
 -- The platform says of some lists that are empty: 404 "No instances found" (platform 5).
 -- A provider's 404 means that something is not there.
 -- The list, and the request id that the body may name.
-local function empty_list(answer)
-  local said = json.decode_answer(answer.body)
+local function empty_list(body)
+  local said = decode_answer(body)
   if type(said) == "table" and type(said.message) == "string" and type(said.providerMessage) ~= "string"
     and said.message:find("^No .* found%.?$") then
     return json.array {}, type(said.requestId) == "string" and said.requestId or nil
   end
 end
 
--- The result, or nil and the error.
-local function judge(state, call, answer, failed)
-  local problem
-  if answer and answer.status >= 200 and answer.status < 300 then
-    local result
-    result, problem = read(answer, call.wants)
-    if result ~= nil then
-      return result
-    end
-  elseif answer and call.empty and answer.status == 404 then
-    local list, request_id = empty_list(answer)
+-- Why there is no result, or after all one.
+local function judge(state, call, answer, rest, problem)
+  if answer and call.empty and answer.status == 404 then
+    local list, request_id = empty_list(rest)
     if list then
       answer.request_id = answer.request_id or request_id
       return list
     end
   end
   local failure = require "celements.failure" -- here and below: only what fails needs it
-  local values = require("celements.redact").values(state.secrets, call)
+  local values = secret_values(state, call)
   if answer then
-    return nil, failure.of_answer(answer, values, problem)
+    return nil, failure.of_answer(answer, rest, values, problem)
   end
-  return nil, failure.of_transfer(failed, values)
+  return nil, failure.of_transfer(rest, values)
+end
+
+-- The result, or nil and the error.  rest is the answer's body, or what failed.
+local function read(state, call, answer, rest)
+  local status = answer and answer.status or 0
+  if status < 200 or status >= 300 then
+    return judge(state, call, answer, rest)
+  end
+  local value, err = true, nil
+  if rest ~= "" then
+    value, err = decode_answer(rest)
+  end
+  if value == nil then
+    return judge(state, call, answer, rest, "the answer is " .. err.message)
+  elseif call.wants and type(value) ~= "table" then
+    return judge(state, call, answer, rest, "the answer is not " .. call.wants) -- who knows what answered
+  end
+  return value
 end
 
 -- Was a first DELETE lost on its way back?  Then it is gone now, as was asked for.
@@ -111,15 +123,15 @@ local alone_mt = {}
 
 function alone_mt:__call(transfer)
   local state, call = self.state, self.call
-  local answer, failed = transfer:take()
-  self.ended, self.answer, self.failed = true, answer, failed
-  local _, err = judge(state, call, answer, failed)
+  local answer, rest = transfer:take()
+  self.ended, self.answer, self.rest = true, answer, rest
+  local _, err = read(state, call, answer, rest)
   count_attempt(state.stats, answer)
   if err then
     count_failure(state.stats, err)
   end
   if state.on_response then
-    tell(state, call, self.number, answer, failed, err)
+    tell(state, call, self.number, answer or rest, err)
   end
 end
 
@@ -127,15 +139,15 @@ local function end_alone(state, call, number)
   return setmetatable({ state = state, call = call, number = number, ended = false }, alone_mt)
 end
 
--- One attempt: the answer, or what failed, and whether it has been counted and told already.
+-- One attempt: the answer and its body, or nil and what failed; and whether it has been
+-- counted and told already.
 local function attempt(state, call, waiter, ms, number)
-  local engine, problem = wait.engine()
-  if not engine then
-    return nil, { kind = "config", message = problem, sent = false }
-  end
+  local engine, problem = engine_of()
   local transfer
-  transfer, problem = engine:start(state.settings, call.method, call.path, call.query_text, call.body, call.letters,
-    call.lines, ms, call.element, call.compressed)
+  if engine then
+    transfer, problem = engine:start(state.settings, call.method, call.path, call.query_text, call.body,
+      call.letters or state.letters, call.lines or state.lines, ms, call.element, call.compressed)
+  end
   if not transfer then
     return nil, { kind = "config", message = problem, sent = false }
   end
@@ -143,7 +155,7 @@ local function attempt(state, call, waiter, ms, number)
   local done
   done, problem = waiter.wait(engine, transfer, alone or nil)
   if alone and alone.ended then
-    return alone.answer, alone.failed, true
+    return alone.answer, alone.rest, true
   elseif not done then
     transfer:close()
     return nil, { kind = "network", message = problem, sent = true, phase = "wait" }
@@ -151,21 +163,17 @@ local function attempt(state, call, waiter, ms, number)
   return transfer:take()
 end
 
--- The answer without its body is what is told beside a result.
-local function as_info(answer, attempts, started, hook_error)
-  answer.body = nil
-  answer.attempts = attempts
-  answer.seconds = clock() - started
-  if hook_error then
-    answer.hook_error = hook_error
+-- Seconds to wait before another attempt; nil: there is none.
+local function delay_of(call, retries, number, answer, rest, err)
+  if number <= retries and err.kind ~= "decode" then
+    return require("celements.retry").delay(number, call.method, answer and err or rest, random())
   end
-  return answer
 end
 
 --- Send a call and bring its answer, trying again where that is safe.
--- Yields where the waiter does, blocks elsewhere.
+-- Yields where the waiter does, blocks elsewhere.  What a call leaves out, the client has.
 ---@param state table  a client's inside; see celements.client
----@param call {method: string, path: string, query?: string[], query_text?: string, json?: any, body?: string, letters: string, element?: celements.Secret, lines?: string[], timeout: number, deadline?: number, retries: integer, empty?: boolean, wants?: string, in_loop?: boolean}
+---@param call {method: string, path: string, query_text?: string, json?: any, body?: string, letters?: string, element?: celements.Secret, lines?: string[], compressed?: boolean, timeout?: number, usual_timeout?: number, deadline?: number, retries?: integer, empty?: boolean, wants?: string, in_loop?: boolean}
 ---@return any? result  the decoded answer; true for an empty one
 ---@return table info  or celements.Error
 function M.perform(state, call)
@@ -178,45 +186,50 @@ function M.perform(state, call)
     return nil, require("celements.failure").not_sent(call, "config", problem)
   end
   local started = clock()
-  local deadline = started + call.timeout
-  if call.deadline and call.deadline < deadline then
-    deadline = call.deadline
-  end
-  if started >= deadline then
-    return nil, require("celements.failure").not_sent(call, "timeout", "no time was left for this call")
-  end
-  local number, sent_before, hook_error = 0, false, nil
-  state.stats.calls = state.stats.calls + 1
-  while true do
-    number = number + 1
-    local now = number == 1 and started or clock()
-    local answer, failed, told = attempt(state, call, waiter, (deadline - now) * 1000, number)
-    if not told then
-      count_attempt(state.stats, answer)
+  local deadline = started + (call.timeout or state.timeout or call.usual_timeout or DEFAULT_TIMEOUT)
+  if call.deadline then
+    deadline = math.min(deadline, call.deadline)
+    if started >= deadline then
+      return nil, require("celements.failure").not_sent(call, "timeout", "no time was left for this call")
     end
-    local result, err = judge(state, call, answer, failed)
+  end
+  local stats = state.stats
+  stats.calls = stats.calls + 1
+  local number, now, sent_before, hook_error = 1, started, false, nil
+  while true do
+    local answer, rest, told = attempt(state, call, waiter, (deadline - now) * 1000, number)
+    if not told then
+      count_attempt(stats, answer)
+    end
+    local result, err = read(state, call, answer, rest)
     if state.on_response and not told then
-      hook_error = tell(state, call, number, answer, failed, err) or hook_error
+      hook_error = tell(state, call, number, answer or rest, err) or hook_error
+    end
+    if result == nil and is_gone(call, err, sent_before) then
+      result = true
     end
     if result ~= nil then
-      return result, as_info(answer, number, started, hook_error)
-    elseif is_gone(call, err, sent_before) then
-      return true, as_info(answer, number, started, hook_error)
+      answer.attempts = number
+      if number > 1 then
+        answer.seconds = clock() - started
+      end
+      if hook_error then
+        answer.hook_error = hook_error
+      end
+      return result, answer
     end
-    sent_before = sent_before or answer ~= nil or failed.sent
-    local delay
-    if number <= call.retries and err.kind ~= "decode" then
-      delay = require("celements.retry").delay(number, call.method, answer and err or failed, random())
-    end
-    if not delay or clock() + delay >= deadline then
+    sent_before = sent_before or answer ~= nil or rest.sent
+    local delay = delay_of(call, call.retries or state.retries, number, answer, rest, err)
+    now = clock()
+    if not delay or now + delay >= deadline then
       err.hook_error = hook_error
       if not told then
-        count_failure(state.stats, err)
+        count_failure(stats, err)
       end
-      local values = require("celements.redact").values(state.secrets, call)
-      return nil, require("celements.failure").finish(err, call, number, state.place, values)
+      return nil, require("celements.failure").finish(err, call, number, state.place, secret_values(state, call))
     end
     waiter.sleep(delay)
+    number, now = number + 1, clock()
   end
 end
 

@@ -281,8 +281,9 @@ function core.params.texts(list) end
 --- The query of a usual parameter table, encoded.
 ---@param params any
 ---@param renames table<string, string>
----@param places table<string, integer|false>  where a wire's name stands: from 1 on; false: not sent; 0: not usual
+---@param places table<string, integer|false>  where a wire's name stands: from 1 on; false: in the path; 0: not usual
 ---@return string? text  nil: Lua has to look at it
+---@return string? word  what belongs in the path, where it is given: letters, digits and underlines
 function core.params.query(params, renames, places) end
 
 ---@class celements.core.secret
@@ -375,9 +376,10 @@ local Engine = {}
 ---@param lines string[]?  header lines
 ---@param timeout_ms number
 ---@param element? celements.Secret  the token for "e"
+---@param compressed? boolean  is a compressed answer asked for?  nil: by a GET
 ---@return celements.Transfer? transfer
 ---@return string? problem
-function Engine:start(settings, method, path, query, body, secrets, lines, timeout_ms, element) end
+function Engine:start(settings, method, path, query, body, secrets, lines, timeout_ms, element, compressed) end
 
 --- Work on all that is in flight until this transfer is done, the time is up or a signal came.
 ---@param transfer celements.Transfer
@@ -437,8 +439,8 @@ function Transfer:done() end
 function Transfer:id() end
 
 --- The answer, or nil and why there is none; lets go of the transfer.
----@return celements.Info? answer  and its `body`
----@return celements.core.Failure? failure
+---@return celements.Info? answer
+---@return string|celements.core.Failure body  as it came, or the failure
 function Transfer:take() end
 
 --- Lets go of it; one in flight is cut off.

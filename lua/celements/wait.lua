@@ -19,6 +19,8 @@ local core = require "celements.core"
 
 local M = {}
 
+local ready = {} -- by name: those that are loaded
+
 -- By name: the module, and what it cannot do without.
 local WAITERS = {
   block = { module = "celements.wait.block" },
@@ -37,7 +39,7 @@ local function at_home()
     return "nginx"
   end
   local cqueues = loaded.cqueues
-  if type(cqueues) == "table" then
+  if cqueues and type(cqueues) == "table" then
     local _, resumed_us = cqueues.running()
     if resumed_us then
       return "cqueues"
@@ -79,17 +81,7 @@ end
 -- there, and the transfers of the others go on meanwhile.
 local LOOPS_YIELD = _VERSION ~= "Lua 5.1" or rawget(_G, "jit") ~= nil
 
---- The waiter of that name, or the one that fits where this code runs.
----@param name? string
----@param in_loop? boolean  asked for by the iterator of a `for` loop
----@return table? waiter
----@return string? problem
-function M.find(name, in_loop)
-  local inside = entered_count > 0 and (LOOPS_YIELD or not in_loop) and M.inside()
-  if inside then
-    return inside
-  end
-  name = name or at_home()
+local function load_waiter(name)
   local known = WAITERS[name]
   if not known then
     local names = {}
@@ -98,17 +90,35 @@ function M.find(name, in_loop)
     end
     table.sort(names)
     return nil, ("waiter has to be one of %s"):format(table.concat(names, ", "))
-  elseif in_loop and not LOOPS_YIELD then
-    known = WAITERS.block
   end
-  if not known.waiter then
-    local fine, waiter = pcall(require, known.module)
-    if not fine then
-      return nil, ('the waiter "%s" needs %s'):format(name, tostring(known.needs))
+  local fine, waiter = pcall(require, known.module)
+  if not fine then
+    return nil, ('the waiter "%s" needs %s'):format(name, tostring(known.needs))
+  end
+  ready[name] = waiter
+  return waiter
+end
+
+--- The waiter of that name, or the one that fits where this code runs.
+---@param name? string
+---@param in_loop? boolean  asked for by the iterator of a `for` loop
+---@return table? waiter
+---@return string? problem
+function M.find(name, in_loop)
+  if in_loop and not LOOPS_YIELD then
+    name = "block"
+  elseif entered_count > 0 then
+    local inside = M.inside()
+    if inside then
+      return inside
     end
-    known.waiter = waiter
   end
-  return known.waiter
+  name = name or at_home()
+  local waiter = ready[name]
+  if waiter then
+    return waiter
+  end
+  return load_waiter(name)
 end
 
 local engine
