@@ -37,7 +37,7 @@ struct ce_engine *ce_engine_open(void)
     e->now = ce_clock_ms();
     e->shield_sigpipe = curl_version_info(CURLVERSION_NOW)->version_num < 0x075700;
     e->gzip = (curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_LIBZ) != 0;
-    /* libcurl leaves the errors of a failed handshake in OpenSSL's queue, and nginx
+    /* libcurl leaves the errors of a handshake in OpenSSL's queue, and nginx
      * reports them as its own (pitfall 40).  Looked up, not linked: one OpenSSL a process.
      * POSIX lets an object pointer become a function pointer, ISO C does not say so. */
     {
@@ -130,8 +130,9 @@ static int harvest(struct ce_engine *e)
             count++;
         }
     e->unwatched = 0;
-    if (count != 0 && e->clear_tls_errors != NULL)
+    if (e->handshakes && e->clear_tls_errors != NULL)
         e->clear_tls_errors();
+    e->handshakes = 0;
     return count;
 }
 
@@ -146,7 +147,8 @@ static int wait_ms(const struct ce_engine *e, int timeout_ms)
     return until_due < timeout_ms ? (int)until_due : timeout_ms;
 }
 
-int ce_engine_step(struct ce_engine *e, int timeout_ms)
+/* One round; e->now is fresh before it and after. */
+static int turn(struct ce_engine *e, int timeout_ms)
 {
     struct ce_event events[EVENTS_MAX];
     struct shield shield;
@@ -156,7 +158,6 @@ int ce_engine_step(struct ce_engine *e, int timeout_ms)
     int n;
     int i;
 
-    e->now = ce_clock_ms();
     ce_shield_up(e, &shield);
     ce_pools_run_timers(e);
     finished = harvest(e);
@@ -184,6 +185,24 @@ int ce_engine_step(struct ce_engine *e, int timeout_ms)
     ce_shield_down(&shield);
     errno = failed;
     return failed != 0 ? CE_ESYSTEM : CE_OK;
+}
+
+int ce_engine_step(struct ce_engine *e, int timeout_ms)
+{
+    e->now = ce_clock_ms();
+    return turn(e, timeout_ms);
+}
+
+int ce_engine_drive(struct ce_engine *e, const struct ce_transfer *t, int timeout_ms)
+{
+    int64_t until;
+    int rc = CE_OK;
+
+    e->now = ce_clock_ms();
+    until = e->now + timeout_ms;
+    while (rc == CE_OK && !ce_transfer_done(t) && e->now <= until)
+        rc = turn(e, (int)(until - e->now));
+    return rc;
 }
 
 void ce_engine_flush(struct ce_engine *e)

@@ -94,6 +94,9 @@ void ce_transfer_outcome(struct ce_transfer *t, struct ce_outcome *out);
  * CE_OK, or CE_ESYSTEM with errno; EINTR among them. */
 int ce_engine_step(struct ce_engine *e, int timeout_ms);
 
+/* The same until this transfer is done or timeout_ms have passed. */
+int ce_engine_drive(struct ce_engine *e, const struct ce_transfer *t, int timeout_ms);
+
 /* Sends what was started since the last step, and looks for nothing that came. */
 void ce_engine_flush(struct ce_engine *e);
 

@@ -66,6 +66,7 @@ struct ce_transfer {
     int unwatched;                     /* nobody would tell when its socket is ready */
     int too_large;
     long status;
+    long connects;                     /* connections opened for the call; 0: it had a kept one */
     CURLcode code;
     size_t max_body;
     struct ce_buf body;                /* of the answer */
@@ -88,6 +89,7 @@ struct ce_engine {
     int shield_sigpipe;                /* this libcurl can raise SIGPIPE */
     int gzip;                          /* this libcurl can undo it */
     void (*clear_tls_errors)(void);    /* OpenSSL's, when the process has one */
+    int handshakes;                    /* since it was called last, or something failed */
     int64_t now;
     int running;
     long last_id;

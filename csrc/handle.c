@@ -214,6 +214,8 @@ CURLcode ce_handle_set_settings(struct ce_transfer *t, const struct ce_settings 
     SET(CURLOPT_CONNECTTIMEOUT_MS, s->connect_timeout_ms);
     if (s->has_proxy)
         SET(CURLOPT_PROXY, s->proxy.len != 0 ? s->proxy.data : "");
+    if (s->has_proxy && s->proxy.len == 0)
+        SET(CURLOPT_NOPROXY, "*");   /* or libcurl would ask the environment at each call */
     if (rc != CURLE_OK || !is_https(s))
         return rc;
     if (s->ca_file.len != 0)

@@ -171,6 +171,8 @@ void ce_push_answer(lua_State *L, const struct ce_outcome *o)
     lua_pushboolean(L, o->reused);
     lua_setfield(L, -2, "reused");
     while (next_header(&at, o->headers + o->headers_len, &h)) {
+        if (h.name[0] != 'e' && h.name[0] != 'E')
+            continue;   /* as nearly all do */
         if (is_named(&h, request_id, sizeof(request_id) - 1)) {
             lua_pushliteral(L, "request_id");
             add_value(L, &h);

@@ -204,6 +204,21 @@ static int engine_open(lua_State *L)
     return 1;
 }
 
+/* current() -> Engine | nil, message: the one of this Lua state and this process, made at the
+ * first call, which is never before a fork (pitfall 4).  It is the function's upvalue. */
+static int engine_current(lua_State *L)
+{
+    const struct lengine *le = lua_touserdata(L, lua_upvalueindex(1));
+
+    if (le == NULL || le->engine == NULL || !ce_engine_alive(le->engine)) {
+        if (engine_open(L) != 1)
+            return 2;
+        lua_replace(L, lua_upvalueindex(1));
+    }
+    lua_pushvalue(L, lua_upvalueindex(1));
+    return 1;
+}
+
 /* close(), __gc and __close.  What is in flight ends; a second close does nothing. */
 static int engine_close(lua_State *L)
 {
@@ -310,12 +325,10 @@ static struct ltransfer *check_transfer(lua_State *L, int index)
     return lt;
 }
 
-/* 1: go on, 0: a signal came and Lua should get its turn, -1: two results pushed */
+/* 0: Lua should get its turn, after a signal for one, -1: two results pushed */
 static int step_result(lua_State *L, int rc)
 {
-    if (rc == CE_OK)
-        return 1;
-    if (errno == EINTR)
+    if (rc == CE_OK || errno == EINTR)
         return 0;
     lua_pushnil(L);
     lua_pushfstring(L, "waiting for sockets failed: %s", strerror(errno));
@@ -328,17 +341,9 @@ static int engine_drive(lua_State *L)
 {
     struct ce_engine *e = check_own_engine(L);
     const struct ltransfer *lt = check_transfer(L, 2);
-    int64_t until = ce_clock_ms() + (int64_t)milliseconds(luaL_checknumber(L, 3));
-    int go_on = 1;
+    int ms = (int)milliseconds(luaL_checknumber(L, 3));
 
-    while (go_on == 1 && !ce_transfer_done(lt->transfer)) {
-        int64_t left = until - ce_clock_ms();
-
-        if (left < 0)
-            break;
-        go_on = step_result(L, ce_engine_step(e, (int)left));
-    }
-    if (go_on < 0)
+    if (step_result(L, ce_engine_drive(e, lt->transfer, ms)) < 0)
         return 2;
     lua_pushboolean(L, ce_transfer_done(lt->transfer));
     return 1;
@@ -546,5 +551,8 @@ int ce_open_engine(lua_State *L)
     ce_answer_class(L);
     lua_newtable(L);
     ce_setfuncs(L, functions);
+    lua_pushnil(L);
+    lua_pushcclosure(L, engine_current, 1);
+    lua_setfield(L, -2, "current");
     return 1;
 }

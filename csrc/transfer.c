@@ -126,6 +126,7 @@ static void transfer_clear(struct ce_transfer *t, int is_alone)
     t->unwatched = 0;
     t->too_large = 0;
     t->status = 0;
+    t->connects = 0;
     t->error[0] = '\0';
 }
 
@@ -213,6 +214,9 @@ void ce_transfer_finish(struct ce_engine *e, struct ce_transfer *t, CURLcode cod
 {
     t->code = code;
     (void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->status);
+    (void)curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &t->connects);
+    if (code != CURLE_OK || t->connects != 0)
+        e->handshakes = 1;
     ce_pool_leave(e, t);
     t->done = 1;
     queue_finished(e, t);
@@ -297,7 +301,6 @@ static const char *phase_of(const struct ce_transfer *t, int sent)
 void ce_transfer_outcome(struct ce_transfer *t, struct ce_outcome *out)
 {
     curl_off_t us = 0;
-    long connects = 0;
 
     memset(out, 0, sizeof(*out));
     out->body = t->body.data != NULL ? t->body.data : "";
@@ -314,10 +317,9 @@ void ce_transfer_outcome(struct ce_transfer *t, struct ce_outcome *out)
         return;
     }
     (void)curl_easy_getinfo(t->easy, CURLINFO_TOTAL_TIME_T, &us);
-    (void)curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
     out->seconds = (double)us / 1e6;
     out->sent = was_sent(t);
-    out->reused = out->sent && (connects == 0 || t->repeat_refused);
+    out->reused = out->sent && (t->connects == 0 || t->repeat_refused);
     if (t->code == CURLE_OK)
         return;
     out->code = (int)t->code;

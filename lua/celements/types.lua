@@ -344,6 +344,11 @@ core.engine = {}
 ---@return string? problem
 function core.engine.open() end
 
+--- The engine of this Lua state and this process, made at the first call.
+---@return celements.Engine?
+---@return string? problem
+function core.engine.current() end
+
 ---@param fields celements.core.SettingsFields  checked by the caller
 ---@return celements.Settings
 function core.engine.settings(fields) end

@@ -121,19 +121,9 @@ function M.find(name, in_loop)
   return load_waiter(name)
 end
 
-local engine
-
 --- The engine of this Lua state and this process, made at the first call: never
 --- before fork, since its connections are not for sharing (pitfall 4).
----@return celements.Engine? engine
----@return string? problem
-function M.engine()
-  if engine and engine:alive() then
-    return engine
-  end
-  local problem
-  engine, problem = core.engine.open()
-  return engine, problem
-end
+---@type fun(): celements.Engine?, string?
+M.engine = core.engine.current
 
 return M
