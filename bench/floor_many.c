@@ -1,6 +1,6 @@
 /* floor_many.c -- the yardstick of many calls at once: a multi handle driven by
- * socket_action and epoll, a fixed set of easy handles, each answer decoded and, as
- * client:map() gives them all back, kept in a table. */
+ * socket_action and epoll, a fixed set of easy handles, each answer decoded and kept in a
+ * table, as client:map() gives those of a list, or dropped, as with an iterator and on_result. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <errno.h>
@@ -23,6 +23,7 @@ struct many {
     long started;
     long done;
     long calls;
+    int keep;
 };
 
 struct slot {
@@ -86,7 +87,11 @@ static void harvest(struct many *m)
         curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&slot);
         curl_multi_remove_handle(m->multi, slot->easy);
         bare_decode(m->L, &slot->answer);
-        lua_rawseti(m->L, ANSWERS, (int)++m->done);
+        m->done++;
+        if (m->keep)
+            lua_rawseti(m->L, ANSWERS, (int)m->done);
+        else
+            lua_pop(m->L, 1);
         if (m->started < m->calls)
             start(m, slot);
     }
@@ -126,7 +131,7 @@ static void step(struct many *m)
     harvest(m);
 }
 
-/* floor_many 1.1|2 BASE_URL TRUST AT_ONCE CALLS PAGE
+/* floor_many keep|drop 1.1|2 BASE_URL TRUST AT_ONCE CALLS PAGE
  * prints the seconds of CPU and of wall that the calls took, new connections included. */
 int main(int argc, char **argv)
 {
@@ -137,14 +142,15 @@ int main(int argc, char **argv)
     long at_once;
     long i;
 
-    if (argc != 7)
-        bare_die("six arguments, see floor_many.c");
+    if (argc != 8)
+        bare_die("seven arguments, see floor_many.c");
     memset(&m, 0, sizeof(m));
-    at_once = atol(argv[4]);
-    m.calls = atol(argv[5]);
-    m.base = argv[2];
+    m.keep = strcmp(argv[1], "keep") == 0;
+    at_once = atol(argv[5]);
+    m.calls = atol(argv[6]);
+    m.base = argv[3];
     m.due = -1.0;
-    m.L = bare_lua(argv[6]);
+    m.L = bare_lua(argv[7]);
     lua_newtable(m.L);
     headers = bare_headers(m.L);
     curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -161,7 +167,7 @@ int main(int argc, char **argv)
 
         if (slot == NULL)
             bare_die("no memory");
-        slot->easy = bare_easy(&slot->answer, argv[3], strcmp(argv[1], "2") == 0);
+        slot->easy = bare_easy(&slot->answer, argv[4], strcmp(argv[2], "2") == 0);
         curl_easy_setopt(slot->easy, CURLOPT_PRIVATE, slot);
         curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, headers);
         curl_easy_setopt(slot->easy, CURLOPT_PIPEWAIT, 1L);

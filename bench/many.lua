@@ -10,20 +10,23 @@ local CALLS, FEW, MANY = 2000, 64, 1024
 local ROUNDS = (lib.rounds + 1) // 2
 local LUAS = { "lua5.4", "luajit" }
 
+-- A list, whose answers are kept, and an iterator, whose answers are dropped.
+local FORMS = { "keep", "drop" }
+
 -- environment and command
-local function bare(lua, transport, at_once, calls)
-  return "", ("build/bench/floor_many-%s %s %s %s %d %d bench/page.lua"):format(
-    lua, transport.http_version, transport.url, lib.ca_file, at_once, calls)
+local function bare(lua, form, transport, at_once, calls)
+  return "", ("build/bench/floor_many-%s %s %s %s %s %d %d bench/page.lua"):format(
+    lua, form, transport.http_version, transport.url, lib.ca_file, at_once, calls)
 end
 
-local function ours(lua, transport, at_once, calls)
-  return lib.checkout(lua), ("%s bench/flow_many.lua %s %s %s %d %d bench/page.lua"):format(
-    lua, transport.http_version, transport.url, lib.ca_file, at_once, calls)
+local function ours(lua, form, transport, at_once, calls)
+  return lib.checkout(lua), ("%s bench/flow_many.lua %s %s %s %s %d %d bench/page.lua"):format(
+    lua, form, transport.http_version, transport.url, lib.ca_file, at_once, calls)
 end
 
-local function measure(client, lua, transport)
+local function measure(client, lua, form, transport)
   lib.connections()
-  local took = lib.run(client(lua, transport, FEW, CALLS))
+  local took = lib.run(client(lua, form, transport, FEW, CALLS))
   took.connections = lib.connections()
   return took
 end
@@ -46,13 +49,15 @@ end
 for t = 2, 3 do
   local transport = lib.transports[t]
   for _, lua in ipairs(LUAS) do
-    local theirs, mine = {}, {}
-    for round = 1, ROUNDS do
-      lib.progress(("many, %s, %s, round %d of %d"):format(transport.name, lua, round, ROUNDS))
-      theirs[round], mine[round] = measure(bare, lua, transport), measure(ours, lua, transport)
+    for _, form in ipairs(FORMS) do
+      local theirs, mine = {}, {}
+      for round = 1, ROUNDS do
+        lib.progress(("many, %s, %s, %s, round %d of %d"):format(transport.name, lua, form, round, ROUNDS))
+        theirs[round], mine[round] = measure(bare, lua, form, transport), measure(ours, lua, form, transport)
+      end
+      row(("%s, bare, %s, %s"):format(transport.name, lua, form), theirs, theirs)
+      row(("%s, celements, %s, %s"):format(transport.name, lua, form), mine, theirs, true)
     end
-    row(("%s, bare, %s"):format(transport.name, lua), theirs, theirs)
-    row(("%s, celements, %s"):format(transport.name, lua), mine, theirs, true)
   end
 end
 lib.print(("Many: %d calls, %d in flight, each answered after 50 ms (median of %d rounds)"):format(
@@ -60,9 +65,9 @@ lib.print(("Many: %d calls, %d in flight, each answered after 50 ms (median of %
 
 -- Instructions of one call with so many in flight; connecting cancels out.
 local function instructions(client, lua, at_once)
-  local environment = client(lua, lib.transports[1], at_once, 0)
+  local environment = client(lua, "keep", lib.transports[1], at_once, 0)
   return lib.more_instructions(environment, function(i)
-    local _, command = client(lua, lib.transports[1], at_once, i * 2 * MANY)
+    local _, command = client(lua, "keep", lib.transports[1], at_once, i * 2 * MANY)
     return command
   end) / (2 * MANY)
 end

@@ -78,9 +78,11 @@ static int params_wire(lua_State *L)
     return 1;
 }
 
-/* texts(list) -> count | nil: of a list without a hole that holds strings alone. */
-static int params_texts(lua_State *L)
+/* list(value, texts) -> count | nil: of a list without a hole, which with texts holds strings
+ * alone. */
+static int params_list(lua_State *L)
 {
+    int texts = lua_toboolean(L, 2);
     size_t n;
     size_t count = 0;
 
@@ -92,7 +94,9 @@ static int params_texts(lua_State *L)
     while (lua_next(L, 1) != 0) {
         lua_Number key = lua_type(L, 2) == LUA_TNUMBER ? lua_tonumber(L, 2) : 0;
 
-        if (!(key >= 1 && key <= (lua_Number)n) || lua_type(L, 3) != LUA_TSTRING || ++count > n)
+        if (!(key >= 1 && key <= (lua_Number)n && key == (lua_Number)(size_t)key))
+            return 0;
+        if ((texts && lua_type(L, 3) != LUA_TSTRING) || ++count > n)
             return 0;
         lua_settop(L, 2);
     }
@@ -226,7 +230,7 @@ static int params_query(lua_State *L)
 
 int ce_open_params(lua_State *L)
 {
-    static const luaL_Reg functions[] = { { "wire", params_wire }, { "texts", params_texts },
+    static const luaL_Reg functions[] = { { "wire", params_wire }, { "list", params_list },
                                           { "query", params_query }, { NULL, NULL } };
 
     lua_newtable(L);

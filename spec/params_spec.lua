@@ -78,18 +78,22 @@ describe("core.params", function()
     assert.is_nil((core.params.wire({ apiKey = null }, RENAMES, types)))
   end)
 
-  it("counts the texts of a list, and nothing else", function()
-    assert.equal(0, core.params.texts {})
-    assert.equal(3, core.params.texts { "a", "", "c" })
+  it("counts the items of a list, and nothing else", function()
+    assert.equal(0, core.params.list({}, true))
+    assert.equal(3, core.params.list({ "a", "", "c" }, true))
     local long = {}
     for i = 1, 40 do
       long[i] = tostring(i)
     end
-    assert.equal(40, core.params.texts(long))
-    for _, odd in ipairs { "text", { 1 }, { "a", nil, "c" }, { "a", x = "y" }, { [0] = "a" }, { [2] = "b" }, { [1.5] = "a" }, { { "a" } } } do
-      assert.is_nil((core.params.texts(odd)))
+    assert.equal(40, core.params.list(long, true))
+    for _, odd in ipairs { "text", { 1 }, { "a", nil, "c" }, { "a", x = "y" }, { [0] = "a" }, { [2] = "b" }, { [1.5] = "a" }, { { "a" } },
+      { "a", nil, "c", [1.5] = "b" } } do
+      assert.is_nil((core.params.list(odd, true)))
     end
-    assert.is_nil((core.params.texts(nil)))
+    assert.is_nil((core.params.list(nil, true)))
+    assert.equal(3, core.params.list { "a", 1, {} })
+    assert.is_nil((core.params.list { "a", nil, {} }))
+    assert.is_nil((core.params.list { "a", x = 1 }))
   end)
 
   it("writes a usual query: places first, then the names, encoded", function()

@@ -12,7 +12,7 @@ local methods = client.methods
 
 local unpack = table.unpack or unpack
 local encode, null, find = json.encode, json.null, string.find
-local is_absent, count_texts = params_of.is_absent, core.params.texts
+local is_absent, count_of = params_of.is_absent, core.params.list
 
 local M = {}
 
@@ -57,7 +57,7 @@ end
 -- Always an array on the wire, also when it is one or none; one more behind them.  Raises
 -- for what is no text.
 local function tags_array(tags, one_more, level)
-  local count = count_texts(tags)
+  local count = count_of(tags, true)
   if count and count > 0 and not one_more then
     return tags -- an array already
   end

@@ -88,7 +88,7 @@ function scheduler:ease_off(err)
 end
 
 function scheduler:is_paused()
-  return self.paused_until > 0 and clock() < self.paused_until
+  return clock() < self.paused_until
 end
 
 -- The input broke off, which is not its end: starts nothing more, and has something to
@@ -112,18 +112,20 @@ end
 
 function scheduler:finish(task, fine, result, info)
   self.running, self.done = self.running - 1, self.done + 1
-  local outcome
-  if not fine then
-    outcome = { err = result == nil and "the function raised nil" or result }
-  elseif result == nil then
-    outcome = { err = info } -- nothing at all for a function that returns nothing
-  else
+  local outcome, err
+  if fine and result ~= nil then
     outcome = { result = result, info = info }
+  else
+    err = info -- nothing at all for a function that returns nothing
+    if not fine then
+      err = result == nil and "the function raised nil" or result
+    end
+    outcome = { err = err }
   end
-  if outcome.err ~= nil then
+  if err ~= nil then
     self.failed = self.failed + 1
-    if errors.is(outcome.err) and outcome.err.kind == "rate_limit" then
-      self:ease_off(outcome.err)
+    if errors.is(err) and err.kind == "rate_limit" then
+      self:ease_off(err)
     end
   elseif self.limit < self.most then
     self.limit = self.limit + 1
@@ -139,21 +141,13 @@ function scheduler:finish(task, fine, result, info)
   end
 end
 
-function scheduler:next_item()
-  if self.list then
-    return self.list[self.started + 1]
-  end
-  return (self.iterator())
-end
-
--- A task for the next item, or nil when there is none.
-function scheduler:new_task(item)
-  if item == nil then
+-- A task for the next item.
+function scheduler:new_task()
+  local index = self.started + 1
+  self.started, self.running = index, self.running + 1
+  if index == self.count then
     self.exhausted = true
-    return nil
   end
-  self.started, self.running = self.started + 1, self.running + 1
-  self.exhausted = self.started == self.count
   local idle = self.idle
   local task = idle[#idle]
   if task then
@@ -163,53 +157,56 @@ function scheduler:new_task(item)
     task = { routine = routine_for(self.f), index = 0, transfer = false, late = false }
     wait.enter(task.routine, self.calls_waiter)
   end
-  task.index = self.started
+  task.index = index
   return task
 end
 
--- Runs a task until it waits, and says for what, or ends.  a and b are the item and its
--- place, or what it waited for.
-function scheduler:step(task, a, b)
-  local fine, what, on, late, engine = resume(task.routine, a, b)
-  if what == FOR_TRANSFER or what == FOR_TIME then
-    return what, on, late, engine
-  elseif fine and what == DONE then
+-- The routine of a task has its result, or is of no more use.
+function scheduler:ended(task, fine, what, result, info)
+  if fine and what == DONE then
     self.idle[#self.idle + 1] = task
-    return self:finish(task, true, on, late)
+    return self:finish(task, true, result, info)
   end
-  wait.leave(task.routine) -- it is of no more use
+  wait.leave(task.routine)
   self:finish(task, false, fine and "the function yielded; only calls of celements may wait inside map()" or what)
 end
 
+-- Runs a task until it waits or ends.  a and b are the item and its place, or what it waited
+-- for.
 function scheduler:resume(task, a, b)
-  local what, on, late, engine = self:step(task, a, b)
+  local fine, what, on, late, engine = resume(task.routine, a, b)
   if what == FOR_TRANSFER then
     task.transfer, task.late, self.engine = on, late, engine
     self.basket:add(engine, on, task)
   elseif what == FOR_TIME then
     self.sleeping[task] = on
+  else
+    self:ended(task, fine, what, on, late)
   end
 end
 
 -- At most so many at a time: what runs must not starve where most items need no answer.
 function scheduler:start(most)
   for i = 1, most do
-    if self.running >= self.limit or self.exhausted or self:is_paused() then
+    if self.running >= self.limit or self.exhausted or self.paused_until > 0 and self:is_paused() then
       return
     end
-    local fine, item
+    local item
     if self.list then
-      fine, item = true, self:next_item()
+      item = self.list[self.started + 1]
     else
-      fine, item = pcall(self.next_item, self) -- somebody else's code
+      local fine
+      fine, item = pcall(self.iterator) -- somebody else's code
+      if not fine then
+        return self:give_up(item)
+      end
     end
-    if not fine then
-      return self:give_up(item)
+    if item == nil then
+      self.exhausted = true
+      return
     end
-    local task = self:new_task(item)
-    if task then
-      self:resume(task, item, task.index)
-    end
+    local task = self:new_task()
+    self:resume(task, item, task.index)
     if i % BATCH == 0 and self.engine and self.engine:alive() then
       self.engine:flush()
     end
@@ -332,7 +329,7 @@ local function read_input(items, level)
     return { iterator = items }
   end
   check.type(items, "table or function", "the items", level + 1)
-  return { list = items, count = check.list(items, "the input", level + 1) }
+  return { list = items, count = core.params.list(items) or check.list(items, "the input", level + 1) }
 end
 
 -- Inside a task of another run: one item at a time, and its waits are that task's.
@@ -341,15 +338,21 @@ function scheduler:run_in_turn()
     if self:is_paused() then
       yield(FOR_TIME, self.paused_until)
     end
-    local item = self:next_item()
-    local task = self:new_task(item)
-    local what, on, late, engine
-    if task then
-      what, on, late, engine = self:step(task, item, task.index)
+    local item
+    if self.list then
+      item = self.list[self.started + 1]
+    else
+      item = self.iterator()
     end
-    while what do
-      what, on, late, engine = self:step(task, yield(what, on, late, engine))
+    if item == nil then
+      break
     end
+    local task = self:new_task()
+    local fine, what, on, late, engine = resume(task.routine, item, task.index)
+    while what == FOR_TRANSFER or what == FOR_TIME do
+      fine, what, on, late, engine = resume(task.routine, yield(what, on, late, engine))
+    end
+    self:ended(task, fine, what, on, late)
   end
 end
 

@@ -273,10 +273,11 @@ core.params = {}
 ---@return table? copy  nil: Lua has to look at it
 function core.params.wire(params, renames, types) end
 
---- How many strings a list has.
----@param list any
----@return integer? count  nil: it is no table, has a hole, or something that is no string
-function core.params.texts(list) end
+--- How many items a list has.
+---@param value any
+---@param texts? boolean  they have to be strings
+---@return integer? count  nil: it is no list from 1 on without a hole
+function core.params.list(value, texts) end
 
 --- The query of a usual parameter table, encoded.
 ---@param params any

@@ -38,10 +38,6 @@ end
 local basket_mt = {}
 basket_mt.__index = basket_mt
 
-function basket_mt:add(engine, transfer, holder)
-  board.watch(engine, transfer, self, holder)
-end
-
 --- Works on everything in flight for one round, of at most so many seconds.
 ---@return true? fine
 ---@return string? problem
@@ -61,7 +57,10 @@ end
 
 --- A place for several transfers, to be waited for by one.
 function M.basket()
-  board = board or require "celements.wait.board"
+  if not board then
+    board = require "celements.wait.board"
+    basket_mt.add = board.watch
+  end
   return setmetatable(board.basket(), basket_mt)
 end
 

@@ -27,22 +27,21 @@ function M.basket(signal)
 end
 
 --- When this transfer is done, put it into that basket.
+---@param basket table
 ---@param engine celements.Engine
 ---@param transfer celements.Transfer
----@param basket table
 ---@param holder? table  put in instead, and has to hold the transfer
-function M.watch(engine, transfer, basket, holder)
-  local board, id = board_of(engine), transfer:id()
+function M.watch(basket, engine, transfer, holder)
+  local board, id = boards[engine] or board_of(engine), transfer:id()
   board.holders[id], board.baskets[id] = holder or transfer, basket
   board.count = board.count + 1
 end
 
 -- Something for a basket, once.
-local function put(board, id, basket, problem)
+local function put(board, id, basket)
   local ready = basket.ready
   ready[#ready + 1] = board.holders[id]
   board.holders[id], board.baskets[id], board.count = nil, nil, board.count - 1
-  basket.problem = basket.problem or problem
   if basket.signal then
     basket:signal()
   end
@@ -76,7 +75,8 @@ function M.fail(engine, problem)
     baskets[id] = basket
   end
   for id, basket in pairs(baskets) do
-    put(board, id, basket, problem)
+    basket.problem = basket.problem or problem
+    put(board, id, basket)
   end
 end
 

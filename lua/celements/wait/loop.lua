@@ -162,7 +162,7 @@ function M.new(loop)
 
   --- The transfer will end up in this basket, or what holds it.
   function basket_methods:add(engine, transfer, holder)
-    board.watch(engine, transfer, self, holder)
+    board.watch(self, engine, transfer, holder)
     self.fresh = true
   end
 
