@@ -154,19 +154,19 @@ static const char *skip_digits(const char *p)
 }
 
 #if QUOTES_AT_ONCE
-/* A bit for each of the 64 bytes from there on, the first one's lowest. */
+/* A bit for each of the 16 bytes from there on, the first one's lowest. */
+static uint64_t quotes_in_16(const char *from)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)from);
+
+    return (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')));
+}
+
+/* The same of 64. */
 static uint64_t quotes_in(const char *from)
 {
-    const __m128i quote = _mm_set1_epi8('"');
-    uint64_t found = 0;
-    int i;
-
-    for (i = 0; i < 64; i += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(from + i));
-
-        found |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, quote)) << i;
-    }
-    return found;
+    return quotes_in_16(from) | quotes_in_16(from + 16) << 16 | quotes_in_16(from + 32) << 32 |
+           quotes_in_16(from + 48) << 48;
 }
 #endif
 
@@ -386,12 +386,14 @@ enum ce_json_place ce_json_scan_next(struct ce_json_scan *s)
     const char *p = s->at;
     enum ce_json_place place;
 
-    for (;;) {   /* most of a text are strings, commas and spaces, which have a short way */
+    for (;;) {   /* most of a text are strings, commas, words and spaces, which have a short way */
         if (*p == '"' && !s->careful) {
             p = skip_string(s, p + 1);
         } else if (*p == ',') {
             s->levels[s->depth].item++;
             p++;
+        } else if (*p >= 'a' && *p <= 'z') {
+            p = skip_word(p, s->end);
         } else if (is_space(*p)) {
             p = skip_spaces(p + 1);
         } else if (p == s->end) {

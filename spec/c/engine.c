@@ -3,7 +3,7 @@
 #define _GNU_SOURCE   /* RTLD_DEFAULT */
 
 #include "check.h"
-#include "engine.h"
+#include "engine_parts.h"
 
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -22,6 +22,21 @@ static char http[64];
 static char https[64];
 static pid_t server;
 
+enum { LARGE = 300000 };   /* bytes of the answer to /large */
+
+static void answer_large(int fd)
+{
+    static char bytes[LARGE + 100];
+    int head = snprintf(bytes, sizeof(bytes), "HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n", LARGE);
+    size_t all = (size_t)head + LARGE;
+    size_t done = 0;
+    ssize_t n = 1;
+
+    memset(bytes + head, 'x', LARGE);
+    for (; done < all && n > 0; done += (size_t)n)
+        n = write(fd, bytes + done, all - done);
+}
+
 /* Answers every connection once, with what is no TLS at all. */
 static void serve(int listener)
 {
@@ -34,8 +49,12 @@ static void serve(int listener)
 
         if (fd < 0)
             _exit(1);
-        if (read(fd, bytes, sizeof(bytes)) > 0)
-            (void)!write(fd, answer, sizeof(answer) - 1);
+        if (read(fd, bytes, sizeof(bytes)) > 0) {
+            if (strncmp(bytes, "POST /large", 11) == 0)
+                answer_large(fd);
+            else
+                (void)!write(fd, answer, sizeof(answer) - 1);
+        }
         close(fd);
     }
 }
@@ -300,6 +319,60 @@ static void burst(void)
     settings_wipe(&s);
 }
 
+static struct ce_transfer *start_large(struct ce_engine *e, const struct ce_settings *s)
+{
+    struct ce_transfer *t = NULL;
+    struct ce_call call;
+
+    call_init(&call);
+    call.path = "/large";
+    call.path_len = strlen(call.path);
+    CHECK(ce_transfer_start(e, s, &call, &t) == CE_OK);
+    return t;
+}
+
+static void end_large(struct ce_engine *e, struct ce_transfer *t)
+{
+    struct ce_outcome outcome;
+
+    while (!ce_transfer_done(t))
+        CHECK(ce_engine_step(e, 1000) == CE_OK);
+    ce_transfer_outcome(t, &outcome);
+    CHECK(outcome.kind == NULL && outcome.body_len == LARGE);
+    ce_transfer_free(t);
+}
+
+/* The only idle transfer keeps the room of a large answer, wiped, and no other does. */
+static void room(void)
+{
+    struct ce_settings s;
+    struct ce_engine *e = ce_engine_open();
+    struct ce_transfer *one;
+    struct ce_transfer *two;
+    const char *kept;
+    int count = 0;
+
+    CHECK(e != NULL);
+    settings_init(&s, 1, http);
+    s.max_body = LARGE;
+    end_large(e, start_large(e, &s));
+    CHECK(e->nidle == 1 && e->idle->body.cap > LARGE);
+    kept = e->idle->body.data;
+    CHECK(kept[0] == '\0' && kept[LARGE - 1] == '\0');
+    end_large(e, start_large(e, &s));
+    CHECK(e->idle->body.data == kept);
+    one = start_large(e, &s);
+    two = start_large(e, &s);
+    end_large(e, two);
+    end_large(e, one);
+    CHECK(e->nidle == 2);
+    for (one = e->idle; one != NULL; one = one->next)
+        count += one->body.cap > CE_BUF_SMALL;
+    CHECK(count == 1);
+    ce_engine_close(e);
+    settings_wipe(&s);
+}
+
 int main(void)
 {
     int status;
@@ -311,6 +384,7 @@ int main(void)
     orders();
     no_tls_errors();
     burst();
+    room();
     alloc_forbid(NULL);
     kill(server, SIGKILL);
     CHECK(waitpid(server, &status, 0) == server);
