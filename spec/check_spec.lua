@@ -1,4 +1,5 @@
 local check = require "celements.check"
+local slip = require "celements.slip"
 
 describe("a name that is not known", function()
   local KNOWN = { base_url = true, user_secret = true, org_secret = true, timeout = true, retries = true,
@@ -11,19 +12,19 @@ describe("a name that is not known", function()
       user_secrets = "user_secret", usersecret = "user_secret", orgsecret = "org_secret", time_out = "timeout",
       timeuot = "timeout", retires = "retries", cafile = "ca_file",
     } do
-      assert.equal(meant, check.nearest(typed, KNOWN), typed)
+      assert.equal(meant, slip.nearest(typed, KNOWN), typed)
     end
   end)
 
   it("comes without one when nothing is near", function()
     for _, typed in ipairs { "colour", "verbose", "x", "" } do
-      assert.is_nil(check.nearest(typed, KNOWN), typed)
+      assert.is_nil(slip.nearest(typed, KNOWN), typed)
     end
   end)
 
   it("gets the same suggestion every time, of two that are as near", function()
     for _ = 1, 20 do
-      assert.equal("aaa1", check.nearest("aaa", { aaa2 = true, aaa1 = true, aaa3 = true }))
+      assert.equal("aaa1", slip.nearest("aaa", { aaa2 = true, aaa1 = true, aaa3 = true }))
     end
   end)
 end)

@@ -85,7 +85,7 @@ describe("the catalogue", function()
         "the element's key or id has to be a string or number, not a table" },
       { function() local r = client:required_configuration("x", 5) return r, nil end,
         "the authentication type has to be a string or nil, not a number" },
-      { function() local r = client:required_configuration("x", "y", { z = 1 }) return r, nil end, "unknown option 'z'" },
+      { function() local r = client:required_configuration("x", "y", { z = 1 }) return r, nil end, "unknown option 'z'; the options are headers, retries, timeout" },
       { function() local r = client:skeleton(1.5) return r, nil end, "the element's key or id has to be a whole number" },
       { function() local r = client:skeleton("x", true) return r, nil end,
         "the authentication type has to be a string or nil, not a boolean" },

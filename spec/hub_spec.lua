@@ -138,7 +138,7 @@ describe("a client of one instance", function()
   it("refuses a path that is none, at the caller's line", function()
     for _, path in ipairs { "contacts", "", "/a b", "/a?b=c", "/a\n" } do
       for _, name in ipairs { "get", "post", "put", "patch", "delete", "pages" } do
-        assert.equal("the path has to start with '/' and be percent-encoded; celements.path('contacts', id) makes one",
+        assert.equal("the path has to start with '/' and be percent-encoded, without the base URL; celements.path('contacts', id) makes one",
           raises(function()
             local result = hub[name](hub, path)
             return result, nil

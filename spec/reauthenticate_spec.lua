@@ -112,7 +112,7 @@ describe("re-authenticating an instance", function()
         "provider_data has to be a table or nil, not a string" },
       { function() local r = client:reauthenticate(7, {}, "x") return r, nil end,
         "configuration has to be a table or nil, not a string" },
-      { function() local r = client:reauthenticate(7, {}, {}, { x = 1 }) return r, nil end, "unknown option 'x'" },
+      { function() local r = client:reauthenticate(7, {}, {}, { x = 1 }) return r, nil end, "unknown option 'x'; the options are headers, retries, timeout" },
     } do
       assert.equal(case[2], raises(case[1]))
     end

@@ -65,7 +65,7 @@ describe("usage", function()
       { function() local r = client:usage() return r, nil end, "the request id has to be a string, not a nil" },
       { function() local r = client:usage "" return r, nil end, "the request id is empty" },
       { function() local r = client:usage("r", "5") return r, nil end, "wait has to be a number or nil, not a string" },
-      { function() local r = client:usage("r", 5, { x = 1 }) return r, nil end, "unknown option 'x'" },
+      { function() local r = client:usage("r", 5, { x = 1 }) return r, nil end, "unknown option 'x'; the options are headers, retries, timeout" },
     } do
       assert.equal(case[2], raises(case[1]))
     end
@@ -91,7 +91,7 @@ describe("whoami", function()
     me, err = celements.new({ base_url = server.url }):whoami()
     assert.is_nil(me)
     assert.same({ "org_secret", "user_secret" }, err.missing)
-    assert.equal("unknown option 'x'", raises(function()
+    assert.equal("unknown option 'x'; the options are headers, retries, timeout", raises(function()
       local r = client:whoami { x = 1 }
       return r, nil
     end))
@@ -158,7 +158,7 @@ describe("the curl command for a call", function()
       { function() local r = client:curl("POST", "/x", { json = itself }) return r, nil end,
         "cannot be written as JSON: [1]: a table that contains itself" },
       { function() local r = client:curl("GET", "x") return r, nil end,
-        "the path has to start with '/' and be percent-encoded; celements.path('instances', id) makes one" },
+        "the path has to start with '/' and be percent-encoded, without the base URL; celements.path('instances', id) makes one" },
       { function() local r = client:curl(nil, "/x") return r, nil end, "the method has to be a string, not a nil" },
       { function() local r = client:curl("GET", "/x", { reveal = 1 }) return r, nil end,
         "reveal has to be a boolean or nil, not a number" },

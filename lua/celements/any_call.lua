@@ -67,7 +67,8 @@ local function as_asked(method, path, options, level)
   elseif #path > PATH_MAX then
     error(("the path is longer than %d bytes"):format(PATH_MAX), level + 1)
   elseif not core.url.path_ok(path) then
-    error("the path has to start with '/' and be percent-encoded; celements.path('instances', id) makes one", level + 1)
+    error("the path has to start with '/' and be percent-encoded, without the base URL; "
+      .. "celements.path('instances', id) makes one", level + 1)
   end
   client.check_options(options, level + 1, OPTIONS)
   options = options or NO_OPTIONS

@@ -21,7 +21,7 @@ local client_mt = { __name = "celements.Client", __index = client, __metatable =
 local inside = setmetatable({}, {
   __mode = "k",
   __index = function(_, value)
-    check.no_client(value)
+    require("celements.slip").no_client(value)
   end,
 })
 
@@ -39,34 +39,6 @@ end
 
 -- Short: libcurl writes each character of it anew for each call.
 local USER_AGENT = "celements/" .. version
-
-local FRAMING = {}
-for name in ("host content-length transfer-encoding expect te trailer upgrade"):gmatch("%S+") do
-  FRAMING[name] = true
-end
-
--- "Name: value" lines of a table of headers.  Ours, which are made in C, are refused.
-local function header_lines(headers, level)
-  local lines = {}
-  for name, value in pairs(headers) do
-    check.type(name, "string", "a header's name", level + 1)
-    check.type(value, "string or number", "the header " .. name, level + 1)
-    value = tostring(value)
-    if name:find("[^%w!#$%%&'*+.^_`|~-]") or name == "" then
-      error("a header's name has characters that do not belong there", level + 1)
-    elseif name:lower() == "authorization" then
-      error("the Authorization header is made from user_secret and org_secret", level + 1)
-    elseif FRAMING[name:lower()] then
-      error(("the header %s is libcurl's to write: it says where a request ends and where it goes"):format(name), level + 1)
-    elseif core.url.control(value) then
-      error(("the header %s holds a control character"):format(name), level + 1)
-    end
-    -- "Name:" alone would tell libcurl to leave the header out; "Name;" is one without a value.
-    lines[#lines + 1] = value ~= "" and name .. ": " .. value or name .. ";"
-  end
-  table.sort(lines)
-  return lines
-end
 
 -- Stands for a secret that was not given; shorter than anything that is looked for.
 local NO_SECRET = core.secret.new ""
@@ -95,7 +67,7 @@ local function new_state(options, level)
     on_response = options.on_response,
     timeout = options.timeout,
     retries = options.retries,
-    lines = options.headers and header_lines(options.headers, level + 1),
+    lines = options.headers and require("celements.headers").lines(options.headers, level + 1),
     letters = user and org and "uo" or "",
     secrets = { user or NO_SECRET, org or NO_SECRET, core.secret.new(proxy_password(options.proxy)) },
     missing = {},
@@ -238,26 +210,11 @@ local function letters_for(path)
   return path:find("^/instances") and "uoe" or "ue"
 end
 
-local function merged_lines(own, headers, level)
-  if not headers then
-    return own
-  end
-  check.table(headers, "headers", level + 1)
-  local lines, named = header_lines(headers, level + 1), {}
-  for _, line in ipairs(lines) do
-    named[line:match("^[^:;]+"):lower()] = true
-  end
-  for _, line in ipairs(own or {}) do
-    if not named[line:match("^[^:;]+"):lower()] then
-      lines[#lines + 1] = line
-    end
-  end
-  return lines
-end
-
 -- The options of one call, over those of the client.
 local function apply(call, state, options, level)
-  call.lines = merged_lines(state.lines, options.headers, level + 1)
+  if options.headers then
+    call.lines = require("celements.headers").merged(state.lines, options.headers, level + 1)
+  end
   call.timeout, call.retries, call.deadline = options.timeout, options.retries, options.deadline
   if options.element_token then
     call.letters, call.element = letters_for(call.path), token_of(options.element_token, "element_token", level + 1)
@@ -267,26 +224,13 @@ end
 -- What the platform shows in place of a secret; sent back, it might become the secret.
 local MASK = "********"
 
-local function find_mask(value, path)
-  if type(value) ~= "table" then
-    return value == MASK and path or nil
-  end
-  for name, inner in pairs(value) do
-    local step = type(name) == "number" and ("[%d]"):format(name) or (path ~= "" and "." or "") .. name
-    local found = find_mask(inner, path .. step)
-    if found then
-      return found
-    end
-  end
-end
-
 local function encode(call)
   local body, err = call.body, nil
   if not body then
     body, err = json.encode(call.json)
   end
   if body and body:find(MASK, 1, true) then
-    local path = find_mask(call.json, "")
+    local path = require("celements.lacking").mask(call.json, MASK)
     err = path and errors.new {
       kind = "config",
       message = ("%s is the mask ******** that the platform shows for a secret"):format(path),

@@ -185,7 +185,7 @@ local function unknown_type(self, key, auth_type, options, level)
   if next(names) == nil or names[auth_type] then
     return nil
   end
-  local nearest = check.nearest(auth_type, names)
+  local nearest = require("celements.slip").nearest(auth_type, names)
   local question = nearest and (", did you mean '%s'?"):format(nearest) or ""
   return errors.new {
     kind = "config",

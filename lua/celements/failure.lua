@@ -116,6 +116,38 @@ function M.of_transfer(failed, values)
   }
 end
 
+-- The platform says of some lists that are empty: 404 "No instances found" (platform 5).
+-- A provider's 404 means that something is not there.
+-- The list, and the request id that the body may name.
+local function empty_list(text)
+  local said = json.decode_answer(text)
+  if type(said) == "table" and type(said.message) == "string" and type(said.providerMessage) ~= "string"
+    and said.message:find("^No .* found%.?$") then
+    return json.array {}, text_of(said.requestId)
+  end
+end
+
+--- Why an attempt brought no result; or after all one, which some refusals are.
+---@param call {empty?: boolean}
+---@param answer table?
+---@param rest string|table  the answer's body, or what failed
+---@param problem? string  why a success cannot be read
+---@param values table  what to redact
+---@return any? result
+---@return celements.Error? err
+function M.judge(call, answer, rest, problem, values)
+  if not answer then
+    return nil, M.of_transfer(rest, values)
+  elseif call.empty and answer.status == 404 then
+    local list, request_id = empty_list(rest)
+    if list then
+      answer.request_id = answer.request_id or request_id
+      return list
+    end
+  end
+  return nil, M.of_answer(answer, rest, values, problem)
+end
+
 --- Complete an error with what the call knows.
 ---@param err celements.Error
 ---@param call {method: string, path: string, element?: celements.Secret}

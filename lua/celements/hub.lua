@@ -45,7 +45,8 @@ end
 local function check_path(path, level)
   check.type(path, "string", "the path", level + 1)
   if not core.url.path_ok(path) then
-    error("the path has to start with '/' and be percent-encoded; celements.path('contacts', id) makes one", level + 1)
+    error("the path has to start with '/' and be percent-encoded, without the base URL; "
+      .. "celements.path('contacts', id) makes one", level + 1)
   end
 end
 

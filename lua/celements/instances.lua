@@ -133,7 +133,7 @@ local function item_named(items, key)
     end
     names[tostring(item.key)] = true
   end
-  return nil, check.nearest(key, names)
+  return nil, require("celements.slip").nearest(key, names)
 end
 
 --- Changes one item: PATCH .../configuration/{configId}.  The platform wants the item's

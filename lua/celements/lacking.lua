@@ -48,6 +48,27 @@ local function find_templates(found, value, path, inside)
   end
 end
 
+local function find_equal(value, path, wanted)
+  if type(value) ~= "table" then
+    return value == wanted and path or nil
+  end
+  for name, inner in pairs(value) do
+    local step = type(name) == "number" and ("[%d]"):format(name) or (path ~= "" and "." or "") .. name
+    local found = find_equal(inner, path .. step, wanted)
+    if found then
+      return found
+    end
+  end
+end
+
+--- The path of a value that is the mask; nil if there is none.
+---@param value any  that JSON can say
+---@param mask string
+---@return string?
+function M.mask(value, mask)
+  return find_equal(value, "", mask)
+end
+
 --- Sorted paths of the values that are still a template's text.
 ---@param params table
 ---@return string[]

@@ -39,51 +39,16 @@ local function secret_values(state, call)
   return require("celements.redact").values(state.secrets, call)
 end
 
--- The program's hook sees the attempt.  It may fail; the call goes on, since what was
--- created on the platform must not be lost to a fault in somebody's logging.
+-- The program's hook sees the attempt; what is wrong with the hook.
 local function tell(state, call, number, ended, err)
-  local redact = require "celements.redact"
-  local values = secret_values(state, call)
-  local event = {
-    method = call.method,
-    path = redact.text(call.path, values),
-    attempt = number,
-    status = ended.status,
-    request_id = err and err.request_id or ended.request_id,
-    seconds = ended.seconds,
-    reused = ended.reused,
-    kind = err and err.kind,
-  }
-  local fine, problem = pcall(state.on_response, event)
-  return not fine and redact.text(tostring(problem), values) or nil
+  local problem = require("celements.event").tell(state.on_response, call, number, ended, err, secret_values(state, call))
+  return problem
 end
 
--- The platform says of some lists that are empty: 404 "No instances found" (platform 5).
--- A provider's 404 means that something is not there.
--- The list, and the request id that the body may name.
-local function empty_list(body)
-  local said = decode_answer(body)
-  if type(said) == "table" and type(said.message) == "string" and type(said.providerMessage) ~= "string"
-    and said.message:find("^No .* found%.?$") then
-    return json.array {}, type(said.requestId) == "string" and said.requestId or nil
-  end
-end
-
--- Why there is no result, or after all one.
+-- What becomes of an answer that is no plain success, or of what failed.
 local function judge(state, call, answer, rest, problem)
-  if answer and call.empty and answer.status == 404 then
-    local list, request_id = empty_list(rest)
-    if list then
-      answer.request_id = answer.request_id or request_id
-      return list
-    end
-  end
-  local failure = require "celements.failure" -- here and below: only what fails needs it
-  local values = secret_values(state, call)
-  if answer then
-    return nil, failure.of_answer(answer, rest, values, problem)
-  end
-  return nil, failure.of_transfer(rest, values)
+  local result, err = require("celements.failure").judge(call, answer, rest, problem, secret_values(state, call))
+  return result, err
 end
 
 -- The result, or nil and the error.  rest is the answer's body, or what failed.
