@@ -304,6 +304,7 @@ describe("a flow in nginx", function()
     local answer = browser:get("/hubspot/callback")   -- the fragment stays in the browser
     assert.equal(400, answer.status)
     assert.matches("behind a # sign", answer.body, 1, true)
+    assert.equal("no_answer", wait_for_records("errors.log", 1)[1].reason) -- or the next flow finds it
   end)
 
   it("takes a no, and what providers say, in plain words", function()
