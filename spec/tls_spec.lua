@@ -130,6 +130,34 @@ describe("the protocol", function()
     assert.equal("HTTP/1.1", (ask(client { ca_file = platform.ca_file })))   -- but not the other way round
   end)
 
+  it("lets HTTP/2 calls that start together leave in a few packets", function()
+    -- Packets with data that this process has sent to the server.
+    local function packets()
+      local pipe = assert(io.popen(("ss -tinH dport = :%s 2>/dev/null"):format(platform.url:match ":(%d+)")))
+      local said = pipe:read "*a"
+      pipe:close()
+      return tonumber(said:match "data_segs_out:(%d+)")
+    end
+
+    require("celements.wait").engine():close()
+    local c = client { ca_file = platform.ca_file, http_version = "2" }
+    assert.equal("HTTP/2.0", (ask(c)))
+    local before = packets()
+    if not before then
+      pending "ss is not there, or does not count packets"
+      return
+    end
+    local ids = {}
+    for i = 1, 32 do
+      ids[i] = i
+    end
+    local _, summary = c:map(ids, function(i)
+      return c:request("GET", "/elements/keys", { query = { item = i } })
+    end, { concurrency = 32 })
+    assert.equal(0, summary.failed)
+    assert.is_true(packets() - before < 16, packets() - before)
+  end)
+
   it("is HTTP/1.1 on a plain connection, asked for or not", function()
     assert.equal("HTTP/1.1", (ask(client { base_url = platform.plain_url, http_version = "2" })))
   end)
