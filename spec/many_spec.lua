@@ -378,6 +378,17 @@ describe("map", function()
     end
   end)
 
+  it("tells on_progress when on_result raises", function()
+    server:answer { { body = "{}" } }
+    local last
+    local _, summary = client:map(numbers(3), function(i) return get(i) end, {
+      on_result = function() error "no" end,
+      on_progress = function(p) last = p end,
+    })
+    assert.truthy(summary.hook_error:find("no", 1, true))
+    assert.same({ done = 3, failed = 0, total = 3 }, last)
+  end)
+
   it("takes calls and runs in its hooks and in its input, beside its own", function()
     server:answer { { body = "{}", delay = 0.02 } }
     local inner, asked = 0, 0

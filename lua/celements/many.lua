@@ -52,18 +52,18 @@ local function routine_for(f)
   end)
 end
 
----@class celements.Scheduler
-local scheduler = {}
-scheduler.__index = scheduler
-
-local function new_scheduler(input, f, options, waiter)
-  return setmetatable({
-    idle = {}, -- tasks whose coroutine waits for an item
+-- One run of map(), a table without methods: a step of it is taken for every item.
+local function new_run(input, f, options, waiter)
+  return {
+    idle = false, -- a task whose coroutine waits for an item; more hang on it by `next`
     calls_waiter = waiter.may_be_left and LEFT or STAYS,
     list = input.list, -- the items, or
     iterator = input.iterator, -- what gives them
     count = input.count, -- of a list
     total = input.count or options.total,
+    -- May items be asked for while answers are at hand?  An iterator may wait itself, and where
+    -- a thread can be ended meanwhile, they would be lost.
+    between = input.list ~= nil or not waiter.may_be_left,
     f = f,
     limit = options.concurrency,
     most = options.concurrency,
@@ -76,42 +76,46 @@ local function new_scheduler(input, f, options, waiter)
     failed = 0,
     paused_until = 0,
     sleeping = {}, -- task -> when it wants to go on
-    engine = nil, -- of the last transfer; a process that was forked has another
+    basket = nil, -- where tasks come that have their answer
     exhausted = input.count == 0,
-  }, scheduler)
+  }
 end
 
 -- The platform asks for less: start nothing for a while, and then half as much at once.
-function scheduler:ease_off(err)
-  self.paused_until = math.max(self.paused_until, clock() + math.min(err.retry_after or 1, LONGEST_PAUSE))
-  self.limit = math.max(1, math.floor(self.limit / 2))
+local function ease_off(run, err)
+  run.paused_until = math.max(run.paused_until, clock() + math.min(err.retry_after or 1, LONGEST_PAUSE))
+  run.limit = math.max(1, math.floor(run.limit / 2))
 end
 
-function scheduler:is_paused()
-  return clock() < self.paused_until
+local function is_paused(run)
+  return clock() < run.paused_until
 end
 
 -- The input broke off, which is not its end: starts nothing more, and has something to
 -- raise when what runs is done.
-function scheduler:give_up(why)
-  self.exhausted = true
-  if self.broken == nil then
-    self.broken = why
+local function give_up(run, why)
+  run.exhausted = true
+  if run.broken == nil then
+    run.broken = why
   end
 end
 
--- Tells the hooks of an outcome.
-function scheduler:tell(index, outcome)
-  if self.on_result then
-    self.on_result(index, outcome)
-  end
-  if self.on_progress then
-    self.on_progress { done = self.done, failed = self.failed, total = self.total }
+-- What was created must not be lost to a fault in a hook.
+local function note_hook(run, fine, problem)
+  if not fine and run.hook_error == nil then
+    run.hook_error = tostring(problem)
   end
 end
 
-function scheduler:finish(task, fine, result, info)
-  self.running, self.done = self.running - 1, self.done + 1
+local function count_failure(run, err)
+  run.failed = run.failed + 1
+  if errors.is(err) and err.kind == "rate_limit" then
+    ease_off(run, err)
+  end
+end
+
+local function finish(run, task, fine, result, info)
+  run.running, run.done = run.running - 1, run.done + 1
   local outcome, err
   if fine and result ~= nil then
     outcome = { result = result, info = info }
@@ -123,140 +127,133 @@ function scheduler:finish(task, fine, result, info)
     outcome = { err = err }
   end
   if err ~= nil then
-    self.failed = self.failed + 1
-    if errors.is(err) and err.kind == "rate_limit" then
-      self:ease_off(err)
-    end
-  elseif self.limit < self.most then
-    self.limit = self.limit + 1
+    count_failure(run, err)
+  elseif run.limit < run.most then
+    run.limit = run.limit + 1
   end
-  if self.outcomes then
-    self.outcomes[task.index] = outcome
+  if run.outcomes then
+    run.outcomes[task.index] = outcome
   end
-  if self.on_result or self.on_progress then
-    local hook_fine, problem = pcall(self.tell, self, task.index, outcome)
-    if not hook_fine and self.hook_error == nil then
-      self.hook_error = tostring(problem) -- what was created must not be lost to a fault in a hook
-    end
+  if run.on_result then
+    note_hook(run, pcall(run.on_result, task.index, outcome))
+  end
+  if run.on_progress then
+    note_hook(run, pcall(run.on_progress, { done = run.done, failed = run.failed, total = run.total }))
   end
 end
 
 -- A task for the next item.
-function scheduler:new_task()
-  local index = self.started + 1
-  self.started, self.running = index, self.running + 1
-  if index == self.count then
-    self.exhausted = true
+local function new_task(run)
+  local index, task = run.started + 1, run.idle
+  run.started, run.running = index, run.running + 1
+  if index == run.count then
+    run.exhausted = true
   end
-  local idle = self.idle
-  local task = idle[#idle]
   if task then
-    idle[#idle] = nil
+    run.idle = task.next
   else
     -- While it waits it holds its transfer, and what gets that when the whole run is gone.
-    task = { routine = routine_for(self.f), index = 0, transfer = false, late = false }
-    wait.enter(task.routine, self.calls_waiter)
+    task = { routine = routine_for(run.f), index = 0, next = false, transfer = false, late = false }
+    wait.enter(task.routine, run.calls_waiter)
   end
   task.index = index
   return task
 end
 
 -- The routine of a task has its result, or is of no more use.
-function scheduler:ended(task, fine, what, result, info)
+local function ended(run, task, fine, what, result, info)
   if fine and what == DONE then
-    self.idle[#self.idle + 1] = task
-    return self:finish(task, true, result, info)
+    task.next, run.idle = run.idle, task
+    return finish(run, task, true, result, info)
   end
   wait.leave(task.routine)
-  self:finish(task, false, fine and "the function yielded; only calls of celements may wait inside map()" or what)
+  finish(run, task, false, fine and "the function yielded; only calls of celements may wait inside map()" or what)
 end
 
 -- Runs a task until it waits or ends.  a and b are the item and its place, or what it waited
 -- for.
-function scheduler:resume(task, a, b)
+local function go_on(run, task, a, b)
   local fine, what, on, late, engine = resume(task.routine, a, b)
   if what == FOR_TRANSFER then
-    task.transfer, task.late, self.engine = on, late, engine
-    self.basket:add(engine, on, task)
+    task.transfer, task.late = on, late
+    run.basket:add(engine, on, task)
   elseif what == FOR_TIME then
-    self.sleeping[task] = on
+    run.sleeping[task] = on
   else
-    self:ended(task, fine, what, on, late)
+    ended(run, task, fine, what, on, late)
   end
 end
 
 -- At most so many at a time: what runs must not starve where most items need no answer.
-function scheduler:start(most)
+local function start(run, most)
   for i = 1, most do
-    if self.running >= self.limit or self.exhausted or self.paused_until > 0 and self:is_paused() then
+    if run.running >= run.limit or run.exhausted or run.paused_until > 0 and is_paused(run) then
       return
     end
     local item
-    if self.list then
-      item = self.list[self.started + 1]
+    if run.list then
+      item = run.list[run.started + 1]
     else
       local fine
-      fine, item = pcall(self.iterator) -- somebody else's code
+      fine, item = pcall(run.iterator) -- somebody else's code
       if not fine then
-        return self:give_up(item)
+        return give_up(run, item)
       end
     end
     if item == nil then
-      self.exhausted = true
+      run.exhausted = true
       return
     end
-    local task = self:new_task()
-    self:resume(task, item, task.index)
-    if i % BATCH == 0 and self.engine and self.engine:alive() then
-      self.engine:flush()
+    local task = new_task(run)
+    go_on(run, task, item, task.index)
+    if i % BATCH == 0 then
+      assert(wait.engine()):flush()
     end
   end
 end
 
-function scheduler:wake()
-  if next(self.sleeping) == nil then
+local function wake(run)
+  if next(run.sleeping) == nil then
     return
   end
   local now = clock()
   local due = {}
-  for task, at in pairs(self.sleeping) do
+  for task, at in pairs(run.sleeping) do
     if at <= now then
       due[#due + 1] = task
     end
   end
   for _, task in ipairs(due) do
-    self.sleeping[task] = nil
-    self:resume(task)
+    run.sleeping[task] = nil
+    go_on(run, task)
   end
 end
 
 -- How long nothing can happen but an answer.
-function scheduler:patience()
-  local may_start = not self.exhausted and self.running < self.limit
-  if next(self.sleeping) == nil and not (may_start and self:is_paused()) then
+local function patience(run)
+  local may_start = not run.exhausted and run.running < run.limit
+  if next(run.sleeping) == nil and not (may_start and is_paused(run)) then
     return may_start and 0 or SLICE
   end
   local now = clock()
   local until_then = now + SLICE
-  for _, at in pairs(self.sleeping) do
+  for _, at in pairs(run.sleeping) do
     until_then = math.min(until_then, at)
   end
   if may_start then
-    until_then = math.min(until_then, self.paused_until)
+    until_then = math.min(until_then, run.paused_until)
   end
   return math.max(0, until_then - now)
 end
 
--- Lets every task go on whose answer has come.  When many have come, the next ones of a list
--- do not wait for the last of them; an iterator may wait itself, so that it comes after all.
-function scheduler:dispatch()
-  local ready = self.basket:take()
+-- Lets every task go on whose answer has come.  When many have come, the next items do not
+-- wait for the last of them; but see `between`.
+local function dispatch(run)
+  local ready = run.basket:take()
   for i = 1, #ready do
-    local task = ready[i]
-    task.transfer, task.late = false, false
-    self:resume(task, true)
-    if i % BATCH == 0 and self.count then
-      self:start(BATCH)
+    go_on(run, ready[i], true)
+    if i % BATCH == 0 and run.between then
+      start(run, BATCH)
     end
   end
 end
@@ -266,27 +263,53 @@ local function end_alone(task)
   task.late(task.transfer)
 end
 
-function scheduler:run(waiter)
-  self.basket = waiter.basket(end_alone)
-  self:start(self.most)
-  while self.running > 0 or not self.exhausted do
-    assert(self.basket:wait(assert(wait.engine()), self:patience()))
-    self:dispatch()
-    self:wake()
-    self:start(self.most)
-  end
-end
-
-function scheduler:close()
-  for _, task in ipairs(self.idle) do
-    wait.leave(task.routine)
+local function run_all(run, waiter)
+  run.basket = waiter.basket(end_alone)
+  start(run, run.most)
+  while run.running > 0 or not run.exhausted do
+    assert(run.basket:wait(assert(wait.engine()), patience(run)))
+    dispatch(run)
+    wake(run)
+    start(run, run.most)
   end
 end
 
 -- As in celements.wait.block: compiled code of LuaJIT does not look for Ctrl-C.
 local jit = rawget(_G, "jit")
 if type(jit) == "table" and jit.off then
-  jit.off(scheduler.run)
+  jit.off(run_all)
+end
+
+-- Inside a task of another run: one item at a time, and its waits are that task's.
+local function run_in_turn(run)
+  while not run.exhausted do
+    if is_paused(run) then
+      yield(FOR_TIME, run.paused_until)
+    end
+    local item
+    if run.list then
+      item = run.list[run.started + 1]
+    else
+      item = run.iterator()
+    end
+    if item == nil then
+      break
+    end
+    local task = new_task(run)
+    local fine, what, on, late, engine = resume(task.routine, item, task.index)
+    while what == FOR_TRANSFER or what == FOR_TIME do
+      fine, what, on, late, engine = resume(task.routine, yield(what, on, late, engine))
+    end
+    ended(run, task, fine, what, on, late)
+  end
+end
+
+local function close(run)
+  local task = run.idle
+  while task do
+    wait.leave(task.routine)
+    task = task.next
+  end
 end
 
 local OPTIONS = { concurrency = "number", on_progress = "function", on_result = "function", total = "number" }
@@ -332,30 +355,6 @@ local function read_input(items, level)
   return { list = items, count = core.params.list(items) or check.list(items, "the input", level + 1) }
 end
 
--- Inside a task of another run: one item at a time, and its waits are that task's.
-function scheduler:run_in_turn()
-  while not self.exhausted do
-    if self:is_paused() then
-      yield(FOR_TIME, self.paused_until)
-    end
-    local item
-    if self.list then
-      item = self.list[self.started + 1]
-    else
-      item = self.iterator()
-    end
-    if item == nil then
-      break
-    end
-    local task = self:new_task()
-    local fine, what, on, late, engine = resume(task.routine, item, task.index)
-    while what == FOR_TRANSFER or what == FOR_TIME do
-      fine, what, on, late, engine = resume(task.routine, yield(what, on, late, engine))
-    end
-    self:ended(task, fine, what, on, late)
-  end
-end
-
 local function map(waiter, items, f, options, level)
   if waiter.check then
     local may, why = waiter.check()
@@ -363,20 +362,18 @@ local function map(waiter, items, f, options, level)
       return nil, errors.new { kind = "config", message = why, outcome = "not_sent", attempts = 0 }
     end
   end
-  local state = new_scheduler(read_input(items, level + 1), f, options, waiter)
+  local run = new_run(read_input(items, level + 1), f, options, waiter)
   if wait.inside() then
-    state:run_in_turn()
+    run_in_turn(run)
   else
-    state:run(waiter)
+    run_all(run, waiter)
   end
-  state:close()
-  if state.broken ~= nil then
-    error(state.broken, 0)
+  close(run)
+  if run.broken ~= nil then
+    error(run.broken, 0)
   end
-  local summary = {
-    done = state.done, failed = state.failed, total = state.total or state.done, hook_error = state.hook_error,
-  }
-  return state.outcomes or true, summary
+  local summary = { done = run.done, failed = run.failed, total = run.total or run.done, hook_error = run.hook_error }
+  return run.outcomes or true, summary
 end
 
 --- Call f(item, index) for every item, up to `concurrency` at once, over one engine.

@@ -17,6 +17,8 @@
 
 local core = require "celements.core"
 
+local running = coroutine.running
+
 local M = {}
 
 local ready = {} -- by name: those that are loaded
@@ -71,10 +73,8 @@ end
 --- The waiter of the coroutine that runs now, if somebody entered it.
 ---@return table?
 function M.inside()
-  if entered_count > 0 then
-    local routine = coroutine.running()
-    return routine and entered[routine]
-  end
+  local routine = running()
+  return routine and entered[routine]
 end
 
 -- Lua 5.1 cannot hand over from inside the iterator of a `for` loop; the call blocks
@@ -107,8 +107,9 @@ end
 function M.find(name, in_loop)
   if in_loop and not LOOPS_YIELD then
     name = "block"
-  elseif entered_count > 0 then
-    local inside = M.inside()
+  elseif entered_count > 0 then -- seldom so, and cheaper to ask
+    local routine = running()
+    local inside = routine and entered[routine]
     if inside then
       return inside
     end

@@ -52,15 +52,13 @@ end
 ---@return integer count  how many found their basket
 function M.collect(engine)
   local board = board_of(engine)
-  local count = 0
-  local id = engine:finished()
-  while id do
-    local basket = board.baskets[id]
+  local baskets, count = board.baskets, 0
+  for id in engine.finished, engine do
+    local basket = baskets[id]
     if basket then
       put(board, id, basket)
       count = count + 1
     end
-    id = engine:finished()
   end
   return count
 end
