@@ -77,28 +77,38 @@ static int url_escape(lua_State *L)
     return push_buf(L, out);
 }
 
-/* An id as Lua has it: an integer, a float that is one, or text.  Never "12345.0",
- * never "1e+15" (pitfall 7). */
-static const char *segment_text(lua_State *L, int index, size_t *n, char *digits, size_t size)
+/* Raises unless the argument can be a segment: text, an integer, or a float that is one. */
+static void check_segment(lua_State *L, int index)
 {
     lua_Number number;
 
+    if (lua_type(L, index) == LUA_TSTRING) {
+        luaL_argcheck(L, ce_rawlen(L, index) != 0, index, "a path segment may not be empty");
+        return;
+    }
+    if (lua_type(L, index) != LUA_TNUMBER)
+        luaL_argerror(L, index, lua_pushfstring(L, "a path segment is a string or an integer, not a %s", luaL_typename(L, index)));
+#if CE_HAS_INTEGERS
+    if (lua_isinteger(L, index))
+        return;
+#endif
+    number = lua_tonumber(L, index);
+    luaL_argcheck(L, number >= -9007199254740992.0 && number <= 9007199254740992.0 && floor(number) == number, index,
+                  "a number in a path has to be a whole one, at most 2^53");
+}
+
+/* A segment that was checked, as text: never "12345.0", never "1e+15" (pitfall 7). */
+static const char *segment_text(lua_State *L, int index, size_t *n, char *digits, size_t size)
+{
     if (lua_type(L, index) == LUA_TSTRING)
         return lua_tolstring(L, index, n);
-    if (lua_type(L, index) != LUA_TNUMBER) {
-        luaL_argerror(L, index, lua_pushfstring(L, "a path segment is a string or an integer, not a %s", luaL_typename(L, index)));
-        return NULL;
-    }
 #if CE_HAS_INTEGERS
     if (lua_isinteger(L, index)) {
         *n = (size_t)snprintf(digits, size, LUA_INTEGER_FMT, lua_tointeger(L, index));
         return digits;
     }
 #endif
-    number = lua_tonumber(L, index);
-    if (!(number >= -9007199254740992.0 && number <= 9007199254740992.0) || floor(number) != number)
-        luaL_argerror(L, index, "a number in a path has to be a whole one, at most 2^53");
-    *n = (size_t)snprintf(digits, size, "%.0f", number);
+    *n = (size_t)snprintf(digits, size, "%.0f", lua_tonumber(L, index));
     return digits;
 }
 
@@ -112,10 +122,8 @@ static int url_path(lua_State *L)
     int i;
 
     luaL_argcheck(L, count > 0, 1, "a path has at least one segment");
-    for (i = 1; i <= count; i++) {   /* all that can raise, before the buffer is taken */
-        (void)segment_text(L, i, &n, digits, sizeof(digits));
-        luaL_argcheck(L, n != 0, i, "a path segment may not be empty");
-    }
+    for (i = 1; i <= count; i++)   /* all that can raise, before the buffer is taken */
+        check_segment(L, i);
     out = take(L);
     for (i = 1; i <= count; i++) {
         const char *text = segment_text(L, i, &n, digits, sizeof(digits));

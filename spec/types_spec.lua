@@ -84,7 +84,7 @@ describe("the types that editors read", function()
     local list = assert(io.popen("find lua -name '*.lua'"))
     for path in list:lines() do
       for line in read(path):gmatch("[^\n]+") do
-        local class = line:match("^%-%-%-@class ([%w_.]+)")
+        local class = line:match("^%-%-%-@class ([%w_.]+)") or line:match("^%-%-%-@alias ([%w_.]+)")
         if class then
           -- A client's methods come from several files, and each opens the class again.
           local again = class == "celements" or class == "celements.Client"

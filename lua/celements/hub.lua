@@ -38,7 +38,7 @@ function methods:instance(instance_or_token)
   end
   local secret = client.token_of(token, "the instance's token", 2)
   local self_hub = setmetatable({}, hub_mt)
-  inside[self_hub] = { client = self, id = id, target = { token = secret } }
+  inside[self_hub] = { client = self, id = id, token = secret }
   return self_hub
 end
 
@@ -60,7 +60,7 @@ local function call(self, request, query, options, level)
     return nil, err
   end
   request.query = query ~= nil and any_call.flat_query(query, level + 1) or nil
-  request.letters, request.element = "ue", state.target.token
+  request.letters, request.element = "ue", state.token
   local result, info = client.send(state.client, request, options, level + 1)
   return result, info
 end
@@ -187,7 +187,7 @@ function hub:pages(path, query, options)
       flat[#flat + 1] = token
     end
     local request = { method = "GET", path = path, query = flat, empty = true, in_loop = in_loop }
-    request.letters, request.element = "ue", state.target.token
+    request.letters, request.element = "ue", state.token
     local rows, info = client.send(state.client, request, of_call, 2)
     return rows, info
   end, of_pages)
@@ -198,7 +198,7 @@ local function by_token(verb)
   return function(self, options, level, ...)
     client.check_options(options, level + 1)
     local state = inside[self]
-    local result, info = instances[verb](state.client, state.target, options, level + 1, ...)
+    local result, info = instances[verb](state.client, state.token, options, level + 1, ...)
     return result, info
   end
 end

@@ -1,7 +1,7 @@
 --- The life of an instance after its creation: list, read, change, disable, delete.
 -- Adds instances, get_instance, update_instance, replace_instance, delete_instance,
 -- enable_instance and the rest to celements.Client.  Every verb is a function of a
--- target, an id or a token, so that celements.hub offers the same by token.
+-- target, an id or a token's Secret, so that celements.hub offers the same by token.
 
 local check = require "celements.check"
 local client = require "celements.client"
@@ -23,9 +23,8 @@ local path = core.url.path
 -- Replacing an instance can mean re-authenticating it, which takes as long as creating.
 M.REPLACE_TIMEOUT = 120
 
----@class celements.Target
----@field id? string|integer  by id: User and Organization are sent
----@field token? celements.Secret  by token: User, Organization and Element are sent
+-- By id User and Organization are sent, by token Element, too.
+---@alias celements.Target string|integer|celements.Secret
 
 -- One call to /instances[/{id}]/...; the rest are segments.
 local function call(self, target, request, options, level, ...)
@@ -33,11 +32,11 @@ local function call(self, target, request, options, level, ...)
   if err then
     return nil, err
   end
-  if target.id then
-    request.path = path("instances", target.id, ...)
-  else
+  if type(target) == "userdata" then
     request.path = path("instances", ...)
-    request.letters, request.element = "uoe", target.token
+    request.letters, request.element = "uoe", target
+  else
+    request.path = path("instances", target, ...)
   end
   local result, info = client.send(self, request, options, level + 1)
   return result, info
@@ -51,13 +50,17 @@ local function if_done(result, info)
   return true, info
 end
 
---- Raise unless this is an instance's id; the target for it.
+--- Raise unless these are an instance's id and the options of a call; the target, which is the id.
 ---@param id any
+---@param options celements.CallOptions?
 ---@param level integer
 ---@return celements.Target
-function M.by_id(id, level)
+function M.by_id(id, options, level)
   check.id(id, "the instance's id", level + 1)
-  return { id = id }
+  if options ~= nil then
+    client.check_options(options, level + 1)
+  end
+  return id
 end
 
 -- The body with its tags as the array they are on the wire: one tag may be a string, and
@@ -210,11 +213,6 @@ end
 
 -- The same as methods of a client, by id.
 
-local function checked(options, level)
-  client.check_options(options, level + 1)
-  return options
-end
-
 local LIST_OPTIONS = {
   tags = "string or table",
   search = "string",
@@ -257,7 +255,7 @@ end
 ---@return celements.Instance? instance
 ---@return celements.Info info  or celements.Error
 function methods:get_instance(id, options)
-  local result, info = M.get(self, M.by_id(id, 2), checked(options, 2), 2)
+  local result, info = M.get(self, M.by_id(id, options, 2), options, 2)
   return result, info
 end
 
@@ -268,7 +266,7 @@ end
 ---@return celements.Instance? instance
 ---@return celements.Info info  or celements.Error
 function methods:update_instance(id, patch, options)
-  local result, info = M.update(self, M.by_id(id, 2), checked(options, 2), 2, patch)
+  local result, info = M.update(self, M.by_id(id, options, 2), options, 2, patch)
   return result, info
 end
 
@@ -279,7 +277,7 @@ end
 ---@return celements.Instance? instance
 ---@return celements.Info info  or celements.Error
 function methods:replace_instance(id, body, options)
-  local result, info = M.replace(self, M.by_id(id, 2), checked(options, 2), 2, body)
+  local result, info = M.replace(self, M.by_id(id, options, 2), options, 2, body)
   return result, info
 end
 
@@ -290,7 +288,7 @@ end
 ---@return true? deleted
 ---@return celements.Info info  or celements.Error
 function methods:delete_instance(id, options)
-  local result, info = M.delete(self, M.by_id(id, 2), checked(options, 2), 2)
+  local result, info = M.delete(self, M.by_id(id, options, 2), options, 2)
   return result, info
 end
 
@@ -300,7 +298,7 @@ end
 ---@return true? enabled
 ---@return celements.Info info  or celements.Error
 function methods:enable_instance(id, options)
-  local result, info = M.enable(self, M.by_id(id, 2), checked(options, 2), 2)
+  local result, info = M.enable(self, M.by_id(id, options, 2), options, 2)
   return result, info
 end
 
@@ -310,7 +308,7 @@ end
 ---@return true? disabled
 ---@return celements.Info info  or celements.Error
 function methods:disable_instance(id, options)
-  local result, info = M.disable(self, M.by_id(id, 2), checked(options, 2), 2)
+  local result, info = M.disable(self, M.by_id(id, options, 2), options, 2)
   return result, info
 end
 
@@ -320,7 +318,7 @@ end
 ---@return table[]? items  each with id, key, propertyValue, type, required
 ---@return celements.Info info  or celements.Error
 function methods:instance_configuration(id, options)
-  local result, info = M.configuration(self, M.by_id(id, 2), checked(options, 2), 2)
+  local result, info = M.configuration(self, M.by_id(id, options, 2), options, 2)
   return result, info
 end
 
@@ -332,7 +330,7 @@ end
 ---@return table? item
 ---@return celements.Info info  or celements.Error
 function methods:set_instance_configuration(id, key, value, options)
-  local result, info = M.set_configuration(self, M.by_id(id, 2), checked(options, 2), 2, key, value)
+  local result, info = M.set_configuration(self, M.by_id(id, options, 2), options, 2, key, value)
   return result, info
 end
 
@@ -343,7 +341,7 @@ end
 ---@return table? swagger
 ---@return celements.Info info  or celements.Error
 function methods:instance_docs(id, operation, options)
-  local result, info = M.docs(self, M.by_id(id, 2), checked(options, 2), 2, operation)
+  local result, info = M.docs(self, M.by_id(id, options, 2), options, 2, operation)
   return result, info
 end
 
@@ -354,7 +352,7 @@ end
 ---@return true? enabled
 ---@return celements.Info info  or celements.Error
 function methods:enable_trace_logging(id, duration, options)
-  local result, info = M.enable_trace_logging(self, M.by_id(id, 2), checked(options, 2), 2, duration)
+  local result, info = M.enable_trace_logging(self, M.by_id(id, options, 2), options, 2, duration)
   return result, info
 end
 
@@ -364,7 +362,7 @@ end
 ---@return true? disabled
 ---@return celements.Info info  or celements.Error
 function methods:disable_trace_logging(id, options)
-  local result, info = M.disable_trace_logging(self, M.by_id(id, 2), checked(options, 2), 2)
+  local result, info = M.disable_trace_logging(self, M.by_id(id, options, 2), options, 2)
   return result, info
 end
 
@@ -374,7 +372,7 @@ end
 ---@return table[]? events
 ---@return celements.Info info  or celements.Error
 function methods:instance_events(id, options)
-  local result, info = M.events(self, M.by_id(id, 2), checked(options, 2), 2)
+  local result, info = M.events(self, M.by_id(id, options, 2), options, 2)
   return result, info
 end
 
@@ -385,7 +383,7 @@ end
 ---@return table? event
 ---@return celements.Info info  or celements.Error
 function methods:instance_event(id, event_id, options)
-  local result, info = M.event(self, M.by_id(id, 2), checked(options, 2), 2, event_id)
+  local result, info = M.event(self, M.by_id(id, options, 2), options, 2, event_id)
   return result, info
 end
 

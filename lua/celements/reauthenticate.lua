@@ -57,10 +57,9 @@ end
 ---@return celements.Instance? instance
 ---@return celements.Info info  or celements.Error
 function methods:reauthenticate(id, provider_data, configuration, options)
-  local target = instances.by_id(id, 2)
+  local target = instances.by_id(id, options, 2)
   check.type(provider_data, "table or nil", "provider_data", 2)
   check.type(configuration, "table or nil", "configuration", 2)
-  client.check_options(options, 2)
   local given = { provider_data = provider_data, configuration = configuration }
   local err = params_of.incomplete({}, params_of.placeholders(given))
   if err then
