@@ -118,6 +118,15 @@ describe("a refusal", function()
     assert.truthy(refused({ status = 429 }).hint:find("size limit", 1, true))
   end)
 
+  it("shows not even the beginning of a secret where a long message is cut", function()
+    for before = 8192 - 18, 8192 do
+      local long = ("x"):rep(before) .. "0rgSecret9876543210"
+      local err = refused { status = 400, body = ('{"message": "%s", "providerMessage": "%s"}'):format(long, long) }
+      assert.falsy(err.message:find("0r", 1, true), before)
+      assert.falsy(err.provider_message:find("0r", 1, true), before)
+    end
+  end)
+
   it("repeats no secret of the client or the call, however the server wrote it", function()
     local body = [[{
       "message": "User uSer+Secret/1= and uSer%2BSecret%2F1%3D and uSer+Secret\/1= and dVNlcitTZWNyZXQvMT0=",

@@ -83,6 +83,16 @@ describe("a decoded answer", function()
     assert.same({ ["got [redacted]"] = 1 }, redact.value({ ["got s3cr3t-value"] = 1 }, { "s3cr3t-value" }))
   end)
 
+  it("loses a secret of digits alone that came back as a number", function()
+    assert.same({ portalId = "[redacted]", id = 987655, list = { "[redacted]", 1 } },
+      redact.value({ portalId = 987654, id = 987655, list = { 987654, 1 } }, { "987654" }))
+  end)
+
+  it("loses all that is in a table under a secret's name", function()
+    assert.same({ clientSecret = { v = "[redacted]", n = "[redacted]", is = true }, password = { "[redacted]", { "[redacted]" } } },
+      redact.value({ clientSecret = { v = "canary9", n = 12345, is = true }, password = { "canary8", { "canary7" } } }, {}))
+  end)
+
   it("keeps codes that say what went wrong", function()
     local answer = { code = 404, error_code = "invalid_grant", code2 = "x" }
     assert.same(answer, redact.value(answer, {}))

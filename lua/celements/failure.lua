@@ -36,13 +36,17 @@ local function outcome_of(status, from_platform)
   return "refused"
 end
 
--- Looking for secrets takes time; no message for a person is that long.
-local TEXT_BYTES = 8 * 1024
+local TEXT_BYTES = 8 * 1024 -- no message for a person is that long
 
 local function text_of(value)
   if type(value) == "string" and value:find("%S") then
-    return value:sub(1, TEXT_BYTES)
+    return value:sub(1, BODY_SEARCHED)
   end
+end
+
+-- Cut after the secrets are out: of one that is cut in two the beginning would stay.
+local function shown(text, values)
+  return redact.text(text, values):sub(1, TEXT_BYTES)
 end
 
 local function redirect_message(answer, values)
@@ -92,10 +96,10 @@ function M.of_answer(answer, text, values, problem)
   local id = headers["elements-request-id"] or text_of(object.requestId)
   return errors.new {
     kind = kind,
-    message = redact.text(message, values),
-    provider_message = provider and redact.text(provider, values),
+    message = shown(message, values),
+    provider_message = provider and shown(provider, values),
     status = status,
-    request_id = id and redact.text(id, values),
+    request_id = id and shown(id, values),
     retry_after = retry.retry_after(headers["retry-after"], os.time()),
     outcome = outcome_of(status, from_platform),
     body = body,

@@ -9,6 +9,8 @@ local is_name = core.secret.is_name
 
 local DEPTH = 128 -- as deep as JSON may be
 
+local HIDDEN = "[redacted]"
+
 -- As it stood on the wire: 987654321, on no Lua 987654321.0.
 local function number_text(value)
   return value % 1 == 0 and ("%.0f"):format(value) or tostring(value)
@@ -96,21 +98,28 @@ end
 --- A decoded answer without them: a copy, secret names hidden whole.
 ---@param value any
 ---@param values table
+---@param secret? string  the name that it stands under, or a table around it, when that sounds secret
 ---@return any
-function M.value(value, values)
-  if type(value) == "string" then
-    return core.secret.redact(value, values)
-  elseif type(value) ~= "table" then
+function M.value(value, values, secret)
+  local kind = type(value)
+  if kind == "string" or kind == "number" then
+    local shown = secret and M.secret_field(secret, value) or value
+    if type(shown) == "string" then
+      return core.secret.redact(shown, values)
+    end
+    -- A secret of digits alone may come back as a number, such as a portal's id.
+    local text = number_text(shown)
+    return core.secret.redact(text, values) == text and shown or HIDDEN
+  elseif kind ~= "table" then
     return value
   end
   local copy = setmetatable({}, getmetatable(value)) -- an array stays one
   for name, inner in pairs(value) do
-    local clean = type(name) == "string" and core.secret.redact(name, values) or name
-    if type(name) == "string" and is_name(name) and (type(inner) == "string" or type(inner) == "number") then
-      copy[clean] = M.secret_field(name, inner)
-    else
-      copy[clean] = M.value(inner, values)
+    local clean, named = name, secret
+    if type(name) == "string" then
+      clean, named = core.secret.redact(name, values), secret or (is_name(name) and name) or nil
     end
+    copy[clean] = M.value(inner, values, named)
   end
   return copy
 end
@@ -122,7 +131,7 @@ function M.secret_field(name, value)
   if hidden == ('"%s":"%s"'):format(name, text) then
     return value
   end
-  return "[redacted]"
+  return HIDDEN
 end
 
 return M

@@ -69,21 +69,46 @@ local function extent(text, at)
   end
 end
 
+-- Two texts in quotes side by side, and a text in quotes that is a name.
+local PAIR = QUOTE .. "%s*[,;]?%s*" .. QUOTE
+local NAME = "^" .. QUOTE .. "[^\"'`\n]*" .. QUOTE .. "%s*:"
+
+-- A function that gives what next stands between a name and its value, and where that begins:
+-- a colon or '=', or another mark or none between two texts in quotes, the second being no
+-- name itself.
+local function separators(text)
+  local mark, pair, stop = 0, 0, 0 -- nil: there are no more
+  return function(pos)
+    if mark and mark < pos then
+      mark = text:find("[:=]", pos)
+    end
+    while pair and pair < pos do
+      repeat
+        pair, stop = text:find(PAIR, math.max(pair + 1, pos))
+      until not pair or not text:find(NAME, stop)
+    end
+    if pair and (not mark or pair < mark) then
+      return pair, stop
+    end
+    return mark, mark and text:find("%S", text:match("^[:=>]+()", mark))
+  end
+end
+
 -- The text with as many characters in as many lines, and no secret in it.
 local function masked(text)
   local out, done, pos = {}, 1, 1
+  local separator = separators(text)
   while true do
-    local colon = text:find("[:=]", pos)
-    if not colon then
+    local at, value = separator(pos)
+    if not at then
       break
     end
-    pos = colon + 1
-    local before = text:sub(math.max(done, colon - 200), colon - 1)
+    pos = at + 1
+    local before = text:sub(math.max(done, at - 200), at - 1)
     local name = before:match("([%w_.%-]+)[\"'`\128-\191\226]*%s*$")
-    local value = text:find("%S", pos)
     if name and value and names_a_secret(name) and text:sub(value, value) ~= "{" then
       local first, last
-      if text:sub(colon, colon) == "=" then
+      if text:sub(at, at) == "=" and not text:find("^" .. QUOTE, value) then
         first, last = text:find("^[^&\"%s]*", value)
       elseif text:sub(value, value) == "[" then
         first, last = text:find("^[^%]]*", value + 1)
