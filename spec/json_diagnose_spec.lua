@@ -43,6 +43,14 @@ describe("a document that is no UTF-8", function()
   end)
 end)
 
+describe("a document with another mark in place of the colon", function()
+  it("is told of that mark, and of no quote", function()
+    for text, column in pairs { ['{"a"="b"}'] = 5, ['{"a" = "b", "c": 1}'] = 6, ['{"a"=>"b"}'] = 5, ['{"a";"b"}'] = 5, ['{"a"=1}'] = 5 } do
+      expect(text, "other", 1, column)
+    end
+  end)
+end)
+
 describe("a document broken by hand", function()
   for reason, texts in pairs(made_up) do
     it("shows its " .. reason, function()
@@ -240,6 +248,12 @@ describe("the text of a decode error", function()
       { '{"url": "http://x/?access_token=hunter2&a=b" 1}', "access_token=*******&a=b" },
       { '{"password": "hunter2', '"password": "*******' },
       { '{"password": "hunter2\\" more" x}', '"password": "*********' },
+      { '{"password"="hunter2"}', '"password"="*******"' },
+      { '{"password" => "hunter2", "x": 1}', '"password" => "*******", "x": 1' },
+      { '{"password" "hunter2"}', '"password" "*******"' },
+      { '{"password", "hunter2"}', '"password", "*******"' },
+      { '{"password"; "hunter2"}', '"password"; "*******"' },
+      { '{"kind": "password", "name": "x" "y": 1}', '"kind": "password", "name": "x" "y"' },
       { '{"password": "a\\",hunter2" x}', '"password": "***********' },
     } do
       local err = fault_of(sample[1])

@@ -20,6 +20,9 @@ local SCALAR = token.SCALAR
 
 -- Was the quote that ended `str` meant to be inside it?  `tok` cannot follow it.
 local function quote_is_inside(self, str, tok)
+  if self.expect == "colon" and self.text:find("^[=;]", tok.from) then
+    return false   -- typed in place of the colon
+  end
   local rest = self.look:rest_of_line(str.to)
   if not rest:find('"%s*[,}%]:]') and not rest:find('"%s*$') then
     return false   -- there is no other quote that could end it
