@@ -38,6 +38,17 @@ describe("oauth_url", function()
     assert.equal("application/json", request.headers.accept)
   end)
 
+  it("does not take an empty answer or a text for the object that was asked for", function()
+    for _, body in ipairs { "", "null", "false", "12", '"text"' } do
+      server:answer { { body = body } }
+      for _, name in ipairs { "oauth_url", "oauth_token" } do
+        local result, err = client[name](client, { element = "hubspot", api_key = "k" })
+        assert.is_nil(result)
+        assert.same({ "decode", "the answer is not an object" }, { err.kind, err.message })
+      end
+    end
+  end)
+
   it("sends the page's own parameters in the page's own order", function()
     assert.equal("apiKey=123456789d-1234-12e4-bda9-12345b8bf20&apiSecret=123456&scope=contacts-rw%20offline"
       .. "&callbackUrl=http%3A%2F%2Fdemonstrab.ly", query_of {
@@ -53,9 +64,9 @@ describe("oauth_url", function()
       oauth_proxy_name = "oauthProxyName", scopes = "scope", state = "state",
     } do
       assert.equal(wire .. "=x", query_of { [ours] = "x" })
-      server:answer { {} }
+      server:answer { { body = "{}" } }
       assert.equal(wire .. "=x", query_of { [wire] = "x" })
-      server:answer { {} }
+      server:answer { { body = "{}" } }
     end
   end)
 
@@ -89,7 +100,7 @@ describe("oauth_url", function()
         Zebra = "6",
         api_secret = "2",
       })
-      server:answer { {} }
+      server:answer { { body = "{}" } }
     end
   end)
 
@@ -108,7 +119,7 @@ describe("oauth_url", function()
       return text, element
     end
     local function outcome(params)
-      server:answer { {} }
+      server:answer { { body = "{}" } }
       local fine, answer, err = pcall(client.oauth_url, client, params)
       return fine and answer and server:request().target or tostring(fine and err or answer)
     end
@@ -152,16 +163,16 @@ describe("oauth_url", function()
   describe("scope", function()
     it("may be a list, joined with one space, each item sent exactly", function()
       assert.equal("scope=contacts-rw%20offline", query_of { scope = { "contacts-rw", "offline" } })
-      server:answer { {} }
+      server:answer { { body = "{}" } }
       assert.equal("scope=a%2Bb%20c%2520d", query_of { scope = { "a+b", "c%20d" } })
-      server:answer { {} }
+      server:answer { { body = "{}" } }
       assert.equal("scope=one", query_of { scopes = { "one" } })
     end)
 
     it("may be text, in which + and %20 stand for the space", function()
       for _, scope in ipairs { "contacts-rw offline", "contacts-rw+offline", "contacts-rw%20offline" } do
         assert.equal("scope=contacts-rw%20offline", query_of { scope = scope })
-        server:answer { {} }
+        server:answer { { body = "{}" } }
       end
       assert.equal("scope=https%3A%2F%2Fwww.example.com%2Fauth%2Fdrive%20a%3Ab%2Cc",
         query_of { scope = "https://www.example.com/auth/drive+a:b,c" })
@@ -169,9 +180,9 @@ describe("oauth_url", function()
 
     it("given empty is sent empty, and not given is not sent", function()
       assert.equal("scope=", query_of { scope = "" })
-      server:answer { {} }
+      server:answer { { body = "{}" } }
       assert.equal("scope=", query_of { scope = {} })
-      server:answer { {} }
+      server:answer { { body = "{}" } }
       assert.is_nil(query_of {})
     end)
   end)
@@ -182,7 +193,7 @@ describe("oauth_url", function()
       { { user_secret = "uSer", org_secret = "oRg" }, both }, { { user_secret = "uSer" } },
       { { org_secret = "oRg" } }, { {} },
     } do
-      server:answer { {} }
+      server:answer { { body = "{}" } }
       case[1].base_url = server.url
       assert(celements.oauth_url({ element = "hubspot" }, case[1]))
       assert.equal(case[2], server:request().headers.authorization)
@@ -218,7 +229,7 @@ describe("oauth_url", function()
       { "hubspot", "hubspot" }, { 25, "25" }, { { key = "sfdc" }, "sfdc" }, { { id = 23 }, "23" },
       { "FreshBooks Classic", "FreshBooks%20Classic" }, { "a/../b", "a%2F..%2Fb" }, { "..", "%2E%2E" },
     } do
-      server:answer { {} }
+      server:answer { { body = "{}" } }
       assert(client:oauth_url { element = case[1] })
       assert.equal(("/elements/api-v2/elements/%s/oauth/url"):format(case[2]), server:request().target)
     end
@@ -242,7 +253,7 @@ describe("oauth_url", function()
 
   it("trims the line break of a key read from a file, and refuses what was pasted wrongly", function()
     assert.equal("apiKey=k&apiSecret=s", query_of { api_key = "k\n", api_secret = "s\r\n" })
-    server:answer { {} }
+    server:answer { { body = "{}" } }
     for name, value in pairs { api_key = "“k”", api_secret = "s3\nVeil", callback_url = "http://x\0" } do
       local answer, err = client:oauth_url { element = "hubspot", [name] = value }
       assert.is_nil(answer)
@@ -254,7 +265,7 @@ describe("oauth_url", function()
 
   it("is refused when it makes too long a URL, and goes by POST all the same", function()
     local state = ("s"):rep(70000)
-    server:answer { {} }
+    server:answer { { body = "{}" } }
     local answer, err = client:oauth_url { element = "hubspot", state = state }
     assert.is_nil(answer)
     assert.same({ "config", "not_sent", "the query makes a URL of more than 65536 bytes" },
@@ -399,7 +410,7 @@ describe("any parameters of oauth_url", function()
           expected[name] = values
         end
       end
-      server:answer { {} }
+      server:answer { { body = "{}" } }
       assert(client:oauth_url(params))
       local target = server:request().target
       local got, last = {}, ""

@@ -33,7 +33,9 @@ local PLACES = { apiKey = 1, apiSecret = 2, scope = 3, callbackUrl = 4, state = 
 local function at_one_look(params, resource)
   local text, element = core.params.query(params, RENAMES, PLACES)
   if element then
-    return { method = "GET", path = "/elements/" .. element .. resource, query_text = text, compressed = false }
+    return {
+      method = "GET", path = "/elements/" .. element .. resource, query_text = text, compressed = false, wants = "an object",
+    }
   end
 end
 
@@ -45,9 +47,11 @@ local function looked_into(params, resource, level)
   end
   local path = core.url.path("elements", asked.element) .. resource
   if asked.body then
-    return { method = "POST", path = path, json = asked.body }
+    return { method = "POST", path = path, json = asked.body, wants = "an object" }
   end
-  return { method = "GET", path = path, query = asked.flat, query_text = asked.text, compressed = false }
+  return {
+    method = "GET", path = path, query = asked.flat, query_text = asked.text, compressed = false, wants = "an object",
+  }
 end
 
 local function call(self, params, options, resource, level)
