@@ -44,6 +44,15 @@ describe("a callback", function()
     assert.same({ code = "a", state = "s" }, parse("https://app.example.com/#/connected?code=a&state=s"))
   end)
 
+  it("may stand behind a path with an equals sign", function()
+    for _, given in ipairs {
+      "https://app.example.com/cb;jsessionid=AB12?code=a&state=s", "/app=1/cb?code=a&state=s", "com.example.app:/cb;v=2?code=a&state=s",
+      "https://app.example.com/cb#/route/x=y?code=a&state=s",
+    } do
+      assert.same({ code = "a", state = "s" }, parse(given))
+    end
+  end)
+
   it("brings numbers of a table as text, whole ones as such", function()
     assert.same({ code = "a", expires_in = "28800" }, parse { code = "a", expires_in = 28800.0 })
   end)

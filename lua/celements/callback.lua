@@ -56,14 +56,20 @@ local function read_query(text, found)
   end
 end
 
+-- Does it begin as a URL or a path does, so that a '=' before the first '?' is the path's?
+local function begins_with_path(text)
+  return text:find("^/") or text:find("^%a[%w+.-]*:/")
+end
+
 -- The query and the fragment of a URL, or of what is left when a person cuts one short.
 local function parts_of(text)
   local before, fragment = text:match("^([^#]*)#?(.*)$")
-  local query = before:match("^[^=]*%?(.*)$") -- a value may hold a '?' of its own
-  if not query and not before:find("^%a[%w+.-]*://") and before:find("=", 1, true) then
+  local has_path = begins_with_path(before)
+  local query = before:match(has_path and "^[^?]*%?(.*)$" or "^[^=?]*%?(.*)$") -- a value may hold a '?' of its own
+  if not query and not has_path and before:find("=", 1, true) then
     query = before
   end
-  fragment = fragment:match("^/[^=]*%?(.*)$") or fragment -- "#/route?code=...", of a page that routes by it
+  fragment = fragment:match("^/[^?]*%?(.*)$") or fragment -- "#/route?code=...", of a page that routes by it
   if fragment == "_=_" or not fragment:find("=", 1, true) then
     fragment = "" -- an anchor, or what Facebook puts there
   end
