@@ -101,6 +101,7 @@ build = {
     ["celements.options"] = "lua/celements/options.lua",
     ["celements.page"] = "lua/celements/page.lua",
     ["celements.params"] = "lua/celements/params.lua",
+    ["celements.pasted"] = "lua/celements/pasted.lua",
     ["celements.proxy"] = "lua/celements/proxy.lua",
     ["celements.reauthenticate"] = "lua/celements/reauthenticate.lua",
     ["celements.redact"] = "lua/celements/redact.lua",

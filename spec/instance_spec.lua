@@ -133,6 +133,24 @@ describe("create_instance", function()
     sends(text, assert(celements.json.decode(text)))
   end)
 
+  it("trims the line break at the end of the application's credentials, and nothing else", function()
+    local configuration = { ["oauth.api.key"] = "k\n", ["oauth.api.secret"] = "s\r\n", ["private.key"] = "one\ntwo\n" }
+    sends('{"element": {"key": "x"}, "configuration": {"oauth.api.key": "k", "oauth.api.secret": "s", "private.key": "one\\ntwo\\n"}}',
+      { element = "x", configuration = configuration })
+    assert.equal("k\n", configuration["oauth.api.key"])
+  end)
+
+  it("refuses any other control character and curly quotes in them, as oauth_url does", function()
+    for value, words in pairs { ["a\27b"] = "a control character at position 2", ["a\nb"] = "a line break at position 2",
+      ["\226\128\156q\226\128\157"] = "a curly quote at position 1" } do
+      local instance, err = client:create_instance { element = "x", configuration = { ["oauth.api.secret"] = value } }
+      assert.is_nil(instance)
+      assert.same({ "config", "not_sent" }, { err.kind, err.outcome })
+      assert.truthy(err.message:find('configuration["oauth.api.secret"] holds ' .. words, 1, true), err.message)
+    end
+    assert.equal(0, #server:requests())
+  end)
+
   it("changes nothing in the caller's table", function()
     local params = { element = "hubspot", tags = "one", provider_data = { code = "c" } }
     assert(client:create_instance(params))

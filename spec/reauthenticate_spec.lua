@@ -87,6 +87,15 @@ describe("re-authenticating an instance", function()
     assert.equal(0, #server:requests())
   end)
 
+  it("tidies the application's credentials as create_instance does", function()
+    local _, _, body = reauthenticated(OLD, 7, { code = "c1" }, { ["oauth.api.secret"] = "s\n" })
+    assert.equal("s", body.configuration["oauth.api.secret"])
+    local instance, err, _, seen = reauthenticated(OLD, 7, { code = "c1" }, { ["oauth.api.secret"] = "s\27" })
+    assert.is_nil(instance)
+    assert.equal("config", err.kind)
+    assert.equal(0, #seen)
+  end)
+
   it("spends no code when the instance cannot be read", function()
     server:answer { { status = 404, body = '{"message": "No instance found with id 7"}' } }
     local instance, err = client:reauthenticate(7, { code = "c" })

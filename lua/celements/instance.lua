@@ -107,6 +107,27 @@ local function lacks(self, params, element, text)
   return params_of.incomplete(missing, params_of.placeholders(params))
 end
 
+-- Is there anything in the encoded body that a pasted credential may have and must not: a
+-- line break, a control character, a curly quote?
+local function may_be_pasted(text)
+  return find(text, "\\n", 1, true) or find(text, "\\u00", 1, true) or find(text, "\226\128", 1, true)
+end
+
+-- The body encoded, its credentials tidied where they have to be; nil: what sends it will say
+-- why.  Or nil and the error.
+local function encode_tidied(body)
+  local text = encode(body)
+  if not text or not may_be_pasted(text) then
+    return text
+  end
+  local configuration, err = require("celements.pasted").tidied(body.configuration)
+  if err then
+    return nil, err
+  end
+  body.configuration = configuration
+  return (encode(body))
+end
+
 -- With a proxy the platform has the application's keys, and who brings tokens of their
 -- own needs no callback: what the catalogue asks for is the usual way's.
 local function is_usual(body)
@@ -148,8 +169,8 @@ function M.create(self, params, options, level)
     body.tags = tags_array(body.tags, tag, level + 1)
   end
   body.element = element_object(body.element, level + 1)
-  local text = encode(body) -- nil: what sends it will say why
-  local err = lacks(self, params, body.element, text)
+  local text, err = encode_tidied(body)
+  err = lacks(self, params, body.element, text) or err
   if tag or wants_check then
     options = client.within(self, options, TIMEOUT)
   end

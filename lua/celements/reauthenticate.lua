@@ -7,6 +7,7 @@ local client = require "celements.client"
 local instances = require "celements.instances"
 local json = require "celements.json"
 local params_of = require "celements.params"
+local pasted = require "celements.pasted"
 
 ---@class celements.Client
 local methods = client.methods
@@ -62,6 +63,9 @@ function methods:reauthenticate(id, provider_data, configuration, options)
   check.type(configuration, "table or nil", "configuration", 2)
   local given = { provider_data = provider_data, configuration = configuration }
   local err = params_of.incomplete({}, params_of.placeholders(given))
+  if not err then
+    configuration, err = pasted.tidied(configuration)
+  end
   if err then
     return nil, err
   end
