@@ -161,7 +161,7 @@ describe("sandbox.start", function()
   it("refuses options it does not know, at the caller's line, and starts nothing", function()
     local ok, message = pcall(sandbox.start, { prot = 8080 })
     assert.is_false(ok)
-    assert.truthy(message:find("unknown option prot", 1, true))
+    assert.truthy(message:find("unknown option 'prot', did you mean 'port'?", 1, true), message)
     assert.has_error(function() sandbox.start{ faults = { { fault = "x" } } } end)
     assert.has_error(function() sandbox.start{ now = os.time } end)
   end)
@@ -170,6 +170,8 @@ describe("sandbox.start", function()
     for _, case in ipairs {
       { function() local r = sandbox.start(1) return r, nil end, "options has to be a table or nil, not a number" },
       { function() local r = sandbox.start { port = "80" } return r, nil end, "port has to be a number, not a string" },
+      { function() local r = sandbox.start { port = 0.5 } return r, nil end, "port has to be a whole number, 0 or more" },
+      { function() local r = sandbox.start { port = 65536 } return r, nil end, "port has to be 65535 at most" },
       { function() local r = sandbox.consent(nil) return r, nil end,
         "the URL to agree at has to be a string, not a nil" },
       { function() local r = sandbox.credentials "hubspto" return r, nil end,

@@ -132,9 +132,13 @@ function M.start(options)
       model_options[name] = value
     elseif name == "port" then
       check.type(value, "number", "port", 2)
+      check.count(value, "port", 0, 2)
+      if value > 65535 then
+        error("port has to be 65535 at most", 2)
+      end
       port = value
     else
-      error("sandbox.start: unknown option " .. tostring(name), 2)
+      check.unknown(name, options_reader.open_names { port = true }, "option", 2)
     end
   end
 

@@ -58,6 +58,18 @@ function M.is_open(name)
   return (TYPES[name] or CHOICES[name]) ~= nil and not OF_HOST[name]
 end
 
+--- Adds the names of all that are open to a set of names.
+---@param names table<string, true>
+---@return table<string, true>
+function M.open_names(names)
+  for _, known in ipairs { TYPES, CHOICES } do
+    for name in pairs(known) do
+      names[name] = not OF_HOST[name] or nil
+    end
+  end
+  return names
+end
+
 local function is_one_of(value, choices)
   for _, choice in ipairs(choices) do
     if value == choice then
