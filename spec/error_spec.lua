@@ -29,6 +29,11 @@ describe("an error", function()
     assert.equal("server: a b [GET /x]", tostring(err))
   end)
 
+  it("has nothing in it that a terminal would obey", function()
+    local err = errors.new { kind = "server", message = "a\27[2Jb\127\194\155c é", request_id = "1\7" }
+    assert.equal("server: a [2Jb  c é (request 1 )", tostring(err))
+  end)
+
   it("of a broken document shows the line and a caret below", function()
     local _, err = celements.json.decode('{\n  "a": 1\n  "b": 2\n}')
     local lines = {}

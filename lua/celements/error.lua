@@ -47,7 +47,8 @@ function error_mt:__tostring()
   if self.hint then
     add("; ", self.hint)
   end
-  local line = table.concat(text):gsub("[\r\n]+", " ")
+  -- One line, and nothing in it that a terminal would obey.
+  local line = table.concat(text):gsub("%c+", " "):gsub("\194[\128-\159]", " ")
   return self.excerpt and line .. "\n" .. self.excerpt or line
 end
 
