@@ -108,7 +108,7 @@ static const char *segment_text(lua_State *L, int index, size_t *n, char *digits
         return digits;
     }
 #endif
-    *n = (size_t)snprintf(digits, size, "%.0f", lua_tonumber(L, index));
+    *n = (size_t)snprintf(digits, size, "%.0f", lua_tonumber(L, index) + 0.0);   /* never "-0" */
     return digits;
 }
 

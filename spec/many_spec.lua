@@ -53,7 +53,7 @@ describe("map", function()
   it("brings the outcomes in the order of the list, whichever answer comes first", function()
     local answers = {}
     for i = 1, 12 do
-      answers[i] = { body = ('{"n": %d}'):format(i), delay = (12 - i) * 0.02 }
+      answers[i] = { body = ('{"n": %d}'):format(i), delay = (12 - i) * 0.05 }
     end
     server:answer(answers)
     local finished = {}
@@ -376,6 +376,23 @@ describe("map", function()
       assert.equal(20, #outcomes)
       assert.equal(20, times)
     end
+  end)
+
+  it("takes whatever a hook raises", function()
+    local odd = setmetatable({}, { __tostring = function() error "no text" end })
+    local _, summary = client:map(numbers(2), function() return true end, { on_result = function() error(odd) end })
+    assert.same({ done = 2, failed = 0, total = 2, hook_error = "the hook raised what cannot be told" }, summary)
+  end)
+
+  it("tells each item that there can be no engine", function()
+    local wait = require "celements.wait"
+    local engine = wait.engine
+    wait.engine = function() return nil, "no more descriptors" end
+    local fine, outcomes, summary = pcall(client.map, client, numbers(20), function() return wait.engine() end, { concurrency = 2 })
+    wait.engine = engine
+    assert.is_true(fine, outcomes)
+    assert.same({ done = 20, failed = 20, total = 20 }, summary)
+    assert.equal("no more descriptors", outcomes[20].err)
   end)
 
   it("tells on_progress when on_result raises", function()

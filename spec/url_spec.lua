@@ -21,6 +21,7 @@ describe("core.url", function()
 
   it("writes ids as people write them: never 12345.0, never 1e+15", function()
     assert.equal("/12345", celements.path(12345.0))
+    assert.equal("/0", celements.path(-0.0))
     assert.equal("/2147483648", celements.path(2 ^ 31))
     assert.equal("/9007199254740991", celements.path(2 ^ 53 - 1))
     assert.equal("/123456789012345", celements.path(123456789012345))

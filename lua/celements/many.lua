@@ -103,7 +103,8 @@ end
 -- What was created must not be lost to a fault in a hook.
 local function note_hook(run, fine, problem)
   if not fine and run.hook_error == nil then
-    run.hook_error = tostring(problem)
+    local told, text = pcall(tostring, problem) -- somebody else's __tostring
+    run.hook_error = told and text or "the hook raised what cannot be told"
   end
 end
 
@@ -268,7 +269,12 @@ local function run_all(run, waiter)
   run.basket = waiter.basket(end_alone)
   start(run, run.most)
   while run.running > 0 or not run.exhausted do
-    assert(run.basket:wait(assert(wait.engine()), patience(run)))
+    local engine = wait.engine()
+    if engine then
+      assert(run.basket:wait(engine, patience(run)))
+    else -- out of descriptors: nothing is in flight, and each item is told so
+      waiter.sleep(patience(run))
+    end
     dispatch(run)
     wake(run)
     start(run, run.most)
