@@ -53,7 +53,7 @@ describe("map", function()
   it("brings the outcomes in the order of the list, whichever answer comes first", function()
     local answers = {}
     for i = 1, 12 do
-      answers[i] = { body = ('{"n": %d}'):format(i), delay = (12 - i) * 0.05 }
+      answers[i] = { body = ('{"n": %d}'):format(i), delay = (12 - i) * 0.02 }
     end
     server:answer(answers)
     local finished = {}
@@ -72,7 +72,11 @@ describe("map", function()
     end
     assert.equal(12, #outcomes)
     assert.same({ done = 12, failed = 0, total = 12 }, summary)
-    assert.not_same(numbers(12), finished)
+    local as_asked = {}
+    for place, i in ipairs(finished) do
+      as_asked[place] = asked[i]
+    end
+    assert.not_same(numbers(12), as_asked)
   end)
 
   it("hands f the item and its place", function()
@@ -503,6 +507,21 @@ describe("map", function()
     assert.equal(40, early + late) -- nothing starts in between
     assert.is_true(early <= 25, early)
     assert.is_true(late >= 15, late)
+  end)
+
+  it("starts nothing either while a call waits to try again after 429", function()
+    local patient = celements.new { base_url = server.url, user_secret = "uSer", org_secret = "oRg" }
+    server:answer { { status = 429, headers = { ["Retry-After"] = "1" } }, { body = "{}" } }
+    local began, started = clock(), {}
+    local _, summary = patient:map(numbers(6), function(i)
+      started[i] = clock() - began
+      return patient:request("GET", "/" .. i)
+    end, { concurrency = 2 })
+    assert.same({ done = 6, failed = 0, total = 6 }, summary)
+    assert.is_true(started[2] < 0.5, started[2])
+    for i = 3, 6 do
+      assert.is_true(started[i] >= 0.99, started[i])
+    end
   end)
 
   it("halves what runs at once after 429, and comes back one by one", function()

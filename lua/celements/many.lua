@@ -38,6 +38,9 @@ local function task_waiter(may_be_left)
     sleep = function(seconds)
       yield(FOR_TIME, clock() + seconds)
     end,
+    pause = function(seconds, err)
+      yield(FOR_TIME, clock() + seconds, err)
+    end,
   }
 end
 
@@ -108,11 +111,15 @@ local function note_hook(run, fine, problem)
   end
 end
 
-local function count_failure(run, err)
-  run.failed = run.failed + 1
+local function heed(run, err)
   if errors.is(err) and err.kind == "rate_limit" then
     ease_off(run, err)
   end
+end
+
+local function count_failure(run, err)
+  run.failed = run.failed + 1
+  heed(run, err)
 end
 
 local function finish(run, task, fine, result, info)
@@ -180,6 +187,7 @@ local function go_on(run, task, a, b)
     run.basket:add(engine, on, task)
   elseif what == FOR_TIME then
     run.sleeping[task] = on
+    heed(run, late) -- what the call tries again after
   else
     ended(run, task, fine, what, on, late)
   end
@@ -386,8 +394,9 @@ end
 --- Call f(item, index) for every item, up to `concurrency` at once, over one engine.
 -- f returns what a call returned: a result, or nil and an error.  Order is kept; a
 -- failure is an outcome and stops nothing.  With an iterator as input the outcomes go to
--- on_result alone, so that memory does not grow; should the iterator or a hook fail, what
--- runs is finished and the error raised.  After 429 fewer run at once.
+-- on_result alone, so that memory does not grow; should the iterator fail, what runs is finished
+-- and the error raised.  What a hook raises is in summary.hook_error.  After 429, also one that
+-- a call tries again after, fewer run at once.
 ---@param items table|function  a list, or an iterator such as client:instances()
 ---@param f fun(item: any, index: integer): any, any
 ---@param options? {concurrency?: integer, on_progress?: fun(p: {done: integer, failed: integer, total?: integer}), on_result?: fun(index: integer, outcome: celements.Outcome), total?: integer}

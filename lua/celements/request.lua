@@ -193,7 +193,11 @@ function M.perform(state, call)
       end
       return nil, require("celements.failure").finish(err, call, number, state.place, secret_values(state, call))
     end
-    waiter.sleep(delay)
+    if waiter.pause then
+      waiter.pause(delay, err)
+    else
+      waiter.sleep(delay)
+    end
     number, now = number + 1, clock()
   end
 end

@@ -7,6 +7,8 @@
 --                                 code that waits can be ended from outside (may_be_left),
 --                                 late(transfer) gets what then comes
 --   sleep(seconds)
+--   pause(seconds, err)           may be there: the same between two attempts, the first of which
+--                                 ended with that error
 --   basket(late)                  to wait for several: add(engine, transfer, holder),
 --                                 wait(engine, seconds), take() -> list of those that are
 --                                 done, or of their holders
