@@ -127,14 +127,27 @@ describe("a hint", function()
     for _, path in ipairs { "/instances/5", "/instances", "/elements/hubspot/instances/5" } do
       assert.truthy(of("DELETE", path):find("formula", 1, true))
     end
-    assert.is_nil(of("DELETE", "/contacts/5"))
-    assert.is_nil(of("PUT", "/contacts/5"))
+    assert.truthy(of("DELETE", "/contacts/5"):find("in the way", 1, true))
+    assert.truthy(of("PUT", "/contacts/5"):find("in the way", 1, true))
     assert.truthy(of("POST", "/contacts"):find("there already", 1, true))
+  end)
+
+  it("tells what a form, a missing parameter or an unknown id comes of", function()
+    for words, err in pairs {
+      ["Accept"] = { kind = "invalid", message = "x", status = 406 },
+      ["Content-Type"] = { kind = "invalid", message = "x", status = 415 },
+      ["api_key"] = { kind = "invalid", message = "x", status = 400, path = "/elements/x/oauth/url" },
+      ["required_configuration"] = { kind = "invalid", message = "The following is missing: api.key", status = 400, path = "/instances" },
+      ["client:instances()"] = { kind = "not_found", message = "No instance", status = 404, path = "/instances/5" },
+      ["the provider refused"] = { kind = "not_found", message = "x", provider_message = "no such row", status = 404, path = "/contacts/5" },
+    } do
+      assert.truthy(hint.of(err, PLACE):find(words, 1, true), words)
+    end
   end)
 
   it("is silent where there is nothing to add", function()
     for _, err in ipairs {
-      { kind = "invalid", message = "x", status = 400 }, { kind = "not_found", message = "No instance", path = "/instances/5" },
+      { kind = "invalid", message = "x", status = 400 }, { kind = "not_found", message = "No contact", path = "/contacts/5" },
       { kind = "config", message = "x" }, { kind = "network", method = "GET", outcome = "unknown" },
     } do
       assert.is_nil(hint.of(err, PLACE))

@@ -56,7 +56,7 @@ local SIZE = "8 MB a payload, 6 GB a file"
 local function invalid(err)
   if err.provider_message then
     return PROVIDER
-  elseif mentions(err, "missing required") and is_of_instance(err) then
+  elseif is_of_instance(err) and mentions(err, "missing") or mentions(err, "required configuration") then
     return "client:required_configuration() lists what the element wants, and check = true asks before anything is sent"
   elseif mentions(err, "content-type must be") then
     return "a body goes with this call: give a table, {} where there is nothing to say"
@@ -64,6 +64,12 @@ local function invalid(err)
     return "the element does not have this call; client:instance_docs() tells which it has"
   elseif err.status == 413 or err.status == 417 then
     return ("this is a size limit (%s), and trying again will not help"):format(SIZE)
+  elseif err.status == 406 then
+    return "the platform answers in JSON alone; leave the header Accept out"
+  elseif err.status == 415 then
+    return "the platform takes JSON here: give the body as a table, and leave the header Content-Type out"
+  elseif err.path and err.path:find("^/elements/[^/]+/oauth/") then
+    return "the element's own documentation says which of api_key, api_secret, scope, callback_url and site_address it wants"
   end
 end
 
@@ -111,6 +117,8 @@ local function conflict(err)
     return "the instance is in use, for example by a formula: remove it there first"
   elseif err.method == "POST" then
     return "it is there already: look it up and change that"
+  elseif err.method then
+    return "what is there stands in the way: read it again, and change or remove that first"
   end
 end
 
@@ -119,6 +127,10 @@ local function not_found(err)
     return "element keys are those of GET /elements, such as hubspot or sfdc; they are case-sensitive"
   elseif err.path and err.path:find("^/usage/") then
     return "the record of a call comes some seconds after it; client:usage() can wait for it"
+  elseif err.provider_message then
+    return PROVIDER
+  elseif err.path and err.path:find("^/instances/") then
+    return "client:instances() lists the instances of this account, each with its id"
   end
 end
 
