@@ -5,6 +5,15 @@ local raises = require "spec.support.raises"
 
 local where = ceql.where
 
+describe("a field that is a word of the language", function()
+  it("stands in back-quotes", function()
+    local where = require("celements").where
+    assert.equal("`in` = 1", where("in", "=", 1))
+    assert.equal("`Null` IS NULL", where("Null", "IS"))
+    assert.equal("index = 1", where("index", "=", 1))
+  end)
+end)
+
 describe("a condition", function()
   it("is a field, an operator and a quoted value", function()
     assert.equal("LastModifiedDate > '2026-01-31T00:00:00Z'", where("LastModifiedDate", ">", "2026-01-31T00:00:00Z"))

@@ -118,6 +118,11 @@ describe("what a call knows to be secret", function()
     assert.same({ ["query-secret"] = true, ["header-secret"] = true, ["body-secret"] = true }, found)
   end)
 
+  it("is a configuration value that stands beside its key", function()
+    local values = redact.values({}, { json = { key = "api.key", propertyValue = "hunter22" } })
+    assert.same({ key = "api.key", propertyValue = "[redacted]" }, redact.value({ key = "api.key", propertyValue = "hunter22" }, values))
+  end)
+
   it("is all that a provider gave", function()
     local found = known { json = { providerData = { code = "c-o-d-e", anything = { deep = "inside" } } } }
     assert.is_true(found["c-o-d-e"] and found.inside)

@@ -11,10 +11,17 @@ for operator in ("= != < > <= >= LIKE IN IS"):gmatch("%S+") do
   OPERATORS[operator] = true
 end
 
--- A name with a dot would be read as a path: back-quotes protect it.
+-- Words of the language, in any case of letters.
+local WORDS = {}
+for word in ("AND OR NOT IN IS LIKE NULL TRUE FALSE"):gmatch("%u+") do
+  WORDS[word] = true
+end
+
+-- A name with a dot would be read as a path, and one that is a word of the language as that:
+-- back-quotes protect it.
 local function field_text(field, level)
   check.type(field, "string", "a field", level + 1)
-  if field:find("^[%a_][%w_]*$") then
+  if field:find("^[%a_][%w_]*$") and not WORDS[field:upper()] then
     return field
   elseif field == "" or field:find("[`%c]") then
     error("a field's name cannot be empty or hold a back-quote or a control character", level + 1)

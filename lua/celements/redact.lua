@@ -16,6 +16,10 @@ local function number_text(value)
   return value % 1 == 0 and ("%.0f"):format(value) or tostring(value)
 end
 
+-- All that is in these may be one, whatever its name: a configuration value's key stands beside
+-- it, or in the path.
+local ALL_SECRET = { providerData = true, propertyValue = true }
+
 local function add(values, value)
   if type(value) == "string" and #value > 0 then
     values[#values + 1] = value
@@ -30,7 +34,7 @@ local function collect(values, value, secret, depth)
     end
   elseif type(value) == "table" and depth < DEPTH then
     for name, inner in pairs(value) do
-      local named = type(name) == "string" and (name == "providerData" or is_name(name))
+      local named = type(name) == "string" and (ALL_SECRET[name] or is_name(name))
       collect(values, inner, secret or named, depth + 1)
     end
   end
