@@ -7,7 +7,6 @@ local where = ceql.where
 
 describe("a field that is a word of the language", function()
   it("stands in back-quotes", function()
-    local where = require("celements").where
     assert.equal("`in` = 1", where("in", "=", 1))
     assert.equal("`Null` IS NULL", where("Null", "IS"))
     assert.equal("index = 1", where("index", "=", 1))

@@ -389,11 +389,10 @@ describe("map", function()
   end)
 
   it("tells each item that there can be no engine", function()
-    local wait = require "celements.wait"
-    local engine = wait.engine
+    local current = wait.engine
     wait.engine = function() return nil, "no more descriptors" end
     local fine, outcomes, summary = pcall(client.map, client, numbers(20), function() return wait.engine() end, { concurrency = 2 })
-    wait.engine = engine
+    wait.engine = current
     assert.is_true(fine, outcomes)
     assert.same({ done = 20, failed = 20, total = 20 }, summary)
     assert.equal("no more descriptors", outcomes[20].err)
