@@ -36,6 +36,7 @@ struct ce_engine *ce_engine_open(void)
     e->generation = ce_runtime_generation();
     e->now = ce_clock_ms();
     e->shared = CURL_SOCKET_BAD;
+    e->held = CURL_SOCKET_BAD;
     e->shield_sigpipe = curl_version_info(CURLVERSION_NOW)->version_num < 0x075700;
     e->gzip = (curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_LIBZ) != 0;
     /* libcurl leaves the errors of a handshake in OpenSSL's queue, and nginx

@@ -54,7 +54,7 @@ struct ce_transfer {
     struct ce_transfer *fprev, *fnext; /* in engine->finished */
     int queued;                        /* stands in engine->finished */
     int done;
-    int http2;                         /* it may share its connection with others */
+    int http2;                         /* asked for: it may share its connection */
     int compressed;                    /* the handle asks for a compressed answer */
     int by_target;                     /* the handle has the origin; see set_origin() */
 #if LIBCURL_VERSION_NUM >= 0x073f00
@@ -100,7 +100,8 @@ struct ce_engine {
     struct ce_transfer *finished_first, *finished_last;
     struct sock *sockets;              /* by descriptor */
     int nsockets;
-    curl_socket_t shared;              /* of a connection that speaks HTTP/2, or CURL_SOCKET_BAD */
+    curl_socket_t shared;              /* the last connection for HTTP/2, or CURL_SOCKET_BAD */
+    curl_socket_t held;                /* what is written to it waits, or CURL_SOCKET_BAD */
     int joined;                        /* calls for HTTP/2 since libcurl could last send */
 };
 

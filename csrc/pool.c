@@ -90,6 +90,8 @@ int ce_socket_close(void *userp, curl_socket_t fd)
         e->sockets[fd].inode = 0;
     if (fd == e->shared)
         e->shared = CURL_SOCKET_BAD;
+    if (fd == e->held)
+        e->held = CURL_SOCKET_BAD;
     return close(fd);
 }
 
@@ -111,13 +113,15 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *userp, void *
         wanted |= CE_POLL_IN;
     if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
         wanted |= CE_POLL_OUT;
+    (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
+    if (t != NULL && t->http2 && is_ours(e, fd))
+        e->shared = fd;
     if (know_socket(e, fd) == CE_OK && ce_poller_want(e->poller, fd, wanted) == CE_OK) {
         e->sockets[fd].pool = pool;
         return 0;
     }
     /* Out of memory.  A refusal here ends every transfer of the multi handle without
      * another word, their timers too; so this one is ended by harvest(). */
-    (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &t);
     if (t != NULL) {
         t->unwatched = 1;
         e->unwatched = 1;
@@ -215,24 +219,14 @@ CURLcode ce_pool_join(struct ce_engine *e, struct ce_transfer *t, int http2)
 {
     struct pool *pool = pool_for(e, http2);
 
+    t->http2 = http2;
     if (curl_multi_add_handle(pool->multi, t->easy) != CURLM_OK)
         return CURLE_OUT_OF_MEMORY;
     t->pool = pool;
-    t->http2 = http2;
     pool->running++;
     e->running++;
     e->joined += http2;
     return CURLE_OK;
-}
-
-/* Remembers the connection of a call that is over, if it is one to share. */
-static void know_shared(struct ce_engine *e, const struct ce_transfer *t)
-{
-    long version = 0;
-
-    (void)curl_easy_getinfo(t->easy, CURLINFO_HTTP_VERSION, &version);
-    if (version == CURL_HTTP_VERSION_2_0)
-        (void)curl_easy_getinfo(t->easy, CURLINFO_ACTIVESOCKET, &e->shared);
 }
 
 void ce_pool_leave(struct ce_engine *e, struct ce_transfer *t)
@@ -242,8 +236,6 @@ void ce_pool_leave(struct ce_engine *e, struct ce_transfer *t)
 
     if (pool == NULL)
         return;
-    if (t->http2 && e->shared == CURL_SOCKET_BAD)
-        know_shared(e, t);
     ce_shield_up(e, &shield);
     (void)curl_multi_remove_handle(pool->multi, t->easy);   /* may say goodbye to a server that is gone */
     ce_shield_down(&shield);
@@ -290,17 +282,18 @@ static void cork(curl_socket_t fd, int held)
 #endif
 }
 
-/* Calls that were started together and share a connection leave in one packet and not in
- * one each, which is a tenth of what many calls over HTTP/2 cost the CPU. */
+/* Calls that are started together and share a connection leave in one packet and not in one
+ * each, which is a tenth of what many calls over HTTP/2 cost the CPU.  Of several such
+ * connections it is so for the last that was made, or taken up again. */
 void ce_pools_run_timers(struct ce_engine *e)
 {
-    curl_socket_t held = e->joined > 1 ? e->shared : CURL_SOCKET_BAD;
     int i;
 
+    e->held = e->joined > 1 ? e->shared : CURL_SOCKET_BAD;
     e->joined = 0;
-    cork(held, 1);
+    cork(e->held, 1);
     for (i = 0; i < e->npools; i++)
         run_timer(&e->pools[i]);
-    if (held == e->shared)   /* or it was closed */
-        cork(held, 0);
+    cork(e->held, 0);   /* unless it was closed */
+    e->held = CURL_SOCKET_BAD;
 }
