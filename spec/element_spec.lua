@@ -293,6 +293,40 @@ describe("a skeleton", function()
     assert.is_nil(assert(client:skeleton "x").providerData)
   end)
 
+  it("has what the catalogue says that the callback brings", function()
+    local types = { body = '{"defaultValue": "oauth2"}' }
+    local function answer(...)
+      server:answer { { body = '{"key": "x"}' }, ... }
+      return assert(client:skeleton "x").providerData
+    end
+    local wanted = { body = encoded { configuration = {}, providerData = {
+      { key = "access_token", required = true }, { key = "apikey", mandatory = true }, { key = "realmId", required = true },
+      { key = "expires_in", required = true, defaultValue = "3600" }, { key = "extra", required = false },
+    } } }
+    local expected = {
+      access_token = "<ACCESS_TOKEN_FROM_THE_CALLBACK>", apikey = "<INSERT_API_KEY>", realmId = "<REALMID_FROM_THE_CALLBACK>",
+      expires_in = "3600",
+    }
+    assert.same(expected, answer(types, { body = "[]" }, wanted)) -- one answer for both lists
+    assert.equal(4, #server:requests())
+    assert.same(expected, answer(types, { body = encoded { { key = "a", required = true } } }, wanted))
+    -- Older platforms may not have it, or say nothing there.
+    for _, nothing in ipairs { { status = 404 }, { status = 405 }, { body = "[]" }, { body = '{"providerData": null}' } } do
+      assert.same({ code = "<CODE_FROM_THE_CALLBACK>" }, answer(types, { body = encoded { { key = "a" } } }, nothing))
+    end
+    server:answer { { body = '{"key": "x"}' }, types, { body = encoded { { key = "a" } } }, { status = 500 } }
+    local params, err = client:skeleton "x"
+    assert.is_nil(params)
+    assert.equal("server", err.kind)
+    -- The list is the default type's; types without a callback have none.
+    server:answer { { body = '{"key": "x"}' }, { body = encoded { { key = "a" } } }, types }
+    assert.same({ oauth_token = "<OAUTH_TOKEN_FROM_THE_CALLBACK>", oauth_verifier = "<OAUTH_VERIFIER_FROM_THE_CALLBACK>",
+      secret = "<SECRET_FROM_OAUTH_TOKEN>" }, assert(client:skeleton("x", "oauth1")).providerData)
+    server:answer { { body = '{"key": "x"}' }, { body = encoded { { key = "a" } } } }
+    assert.is_nil(assert(client:skeleton("x", "apiKey")).providerData)
+    assert.equal(2, #server:requests())
+  end)
+
   it("says which authentication type it is for, where one was chosen or is asked for", function()
     local made = skeleton({ key = "x" }, nil, { { key = "a", required = true } }, "apiKey")
     assert.equal("apiKey", made.configuration["authentication.type"])
@@ -351,6 +385,20 @@ describe("the catalogue of the sandbox", function()
       end
     end
     assert.equal(before, #client:instances():all())
+    -- Hubspot's callback brings tokens.
+    local app = { api_key = "k", api_secret = "portal", callback_url = "https://app.example.com/cb" }
+    app.scope = "contacts-rw"
+    local granted = connected.consent(client, "hubspot", app)
+    local filled = assert(client:skeleton "hubspot")
+    filled.name, filled.tags, filled.check = "Filled in", {}, true
+    for name in pairs(filled.providerData) do
+      filled.providerData[name] = name == "apikey" and app.api_key or granted[name]
+    end
+    for name, value in pairs { key = "api_key", secret = "api_secret" } do
+      filled.configuration["oauth.api." .. name] = app[value]
+    end
+    filled.configuration["oauth.callback.url"], filled.configuration["oauth.scope"] = app.callback_url, app.scope
+    assert.is_true(assert(client:create_instance(filled)).valid)
     for _, case in ipairs { { "abbyy" }, { "typeform" }, { "freshservice" }, { "homemade" }, { "hubspotcrm", "apiKey" } } do
       local params = assert(client:skeleton(case[1], case[2]))
       params.name, params.tags = "Filled in", {}
@@ -370,7 +418,8 @@ describe("the catalogue of the sandbox", function()
       params.check, params.name = true, "n"
       return client:create_instance(params)
     end
-    local instance, err = check { element = "hubspot", provider_data = { code = "c" }, configuration = { ["oauth.api.key"] = "k" } }
+    local granted = { apikey = "k", access_token = "a", refresh_token = "r", expires_in = "28800" }
+    local instance, err = check { element = "hubspot", provider_data = granted, configuration = { ["oauth.api.key"] = "k" } }
     assert.is_nil(instance)
     assert.same({ "config", "not_sent", { "oauth.api.secret", "oauth.callback.url", "oauth.scope" } },
       { err.kind, err.outcome, err.missing })
@@ -390,6 +439,62 @@ describe("the catalogue of the sandbox", function()
     assert.equal("not_found", err.kind)
     assert.equal(before, #client:instances():all())
     assert.truthy((check { element = "typeform", configuration = celements.sandbox.credentials "typeform" }))
+  end)
+
+  it("tells with check = true also what the callback has to bring, in the caller's own words", function()
+    local configuration = {
+      ["oauth.api.key"] = "k", ["oauth.api.secret"] = "s", ["oauth.callback.url"] = "https://app.example.com/cb",
+      ["oauth.scope"] = "contacts-rw",
+    }
+    local function missing(params)
+      params.check, params.name = true, "n"
+      local instance, err = client:create_instance(params)
+      assert.is_nil(instance)
+      assert.same({ "config", "not_sent" }, { err.kind, err.outcome })
+      return err.missing
+    end
+    local all = { "provider_data.access_token", "provider_data.apikey", "provider_data.expires_in", "provider_data.refresh_token" }
+    assert.same(all, missing { element = "hubspot", configuration = configuration })
+    assert.same(all, missing { element = "hubspot", configuration = configuration, provider_data = celements.null })
+    assert.same({ "providerData.access_token", "providerData.refresh_token" }, missing {
+      element = { key = "hubspot" }, configuration = configuration,
+      providerData = { apikey = "k", access_token = "", refresh_token = celements.null, expires_in = "1" },
+    })
+    -- The list is that of the default type, whichever way this one is chosen.
+    configuration["authentication.type"] = "OAUTH2"
+    assert.same({ "provider_data.code" }, missing { element = "hubspotcrm", configuration = configuration, provider_data = { x = 1 } })
+    assert(client:create_instance {
+      element = "hubspotcrm", name = "By key", check = true,
+      configuration = {
+        ["authentication.type"] = "apiKey",
+        ["hubspot.authorization.apikey"] = celements.sandbox.credentials("hubspotcrm", "apiKey")["hubspot.authorization.apikey"],
+      },
+    })
+  end)
+
+  it("tells with check = true what is missing and what is still a template's text at once", function()
+    local instance, err = client:create_instance {
+      element = "freshservice", name = "<INSERT_INSTANCE_NAME>", check = true, configuration = { password = "<password>" },
+    }
+    assert.is_nil(instance)
+    assert.same({ "subdomain", "username" }, err.missing)
+    assert.same({ "configuration.password", "name" }, err.placeholders)
+    -- What has to be known to ask is not there: no call, and one error all the same.
+    local calls = client:stats().calls
+    for _, params in ipairs {
+      { name = "n", check = true }, { element = "<ELEMENT>", name = "n", check = true },
+      { element = { key = "<ELEMENT>" }, name = "n", check = true },
+      { element = "freshservice", name = "n", check = true, configuration = { ["authentication.type"] = "<TYPE>" } },
+    } do
+      instance, err = client:create_instance(params)
+      assert.is_nil(instance)
+      assert.same({ "config", 1 }, { err.kind, #err.missing + #err.placeholders })
+    end
+    assert.equal(calls, client:stats().calls)
+    local bare = celements.new { base_url = sandbox.url }
+    instance, err = bare:create_instance { element = "freshservice", name = "<NAME>", check = true }
+    assert.is_nil(instance)
+    assert.same({ { "org_secret", "user_secret" }, { "name" }, 0 }, { err.missing, err.placeholders, bare:stats().calls })
   end)
 
   it("does not ask for the usual way's keys where another way is gone", function()

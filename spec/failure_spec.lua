@@ -158,7 +158,7 @@ describe("a hint", function()
   local PLACE = { base_url = "https://api.example.com/elements/api-v2" }
 
   local function says(words, err, place)
-    local text = hint.of(err, place or PLACE)
+    local text = hint.of(err, place or PLACE, {})
     assert.truthy(text and text:find(words, 1, true), tostring(text))
   end
 
@@ -197,8 +197,8 @@ describe("a hint", function()
       says("before you send it again", { kind = "network", outcome = "unknown", method = method })
       says("before you send it again", { kind = "timeout", outcome = "unknown", method = method })
     end
-    assert.is_nil(hint.of({ kind = "network", outcome = "unknown", method = "GET" }, PLACE))
-    assert.is_nil(hint.of({ kind = "network", outcome = "not_sent", method = "POST" }, PLACE))
+    assert.is_nil(hint.of({ kind = "network", outcome = "unknown", method = "GET" }, PLACE, {}))
+    assert.is_nil(hint.of({ kind = "network", outcome = "not_sent", method = "POST" }, PLACE, {}))
   end)
 
   it("exists for what a person can do something about", function()
@@ -210,8 +210,8 @@ describe("a hint", function()
     end
     says("formula", { kind = "conflict", method = "DELETE" })
     says("case-sensitive", { kind = "not_found", message = "No element found with key Hubspot" })
-    assert.is_nil(hint.of({ kind = "not_found", message = "No instance" }, PLACE))
-    assert.is_nil(hint.of({ kind = "invalid", message = "x" }, PLACE))
+    assert.is_nil(hint.of({ kind = "not_found", message = "No instance" }, PLACE, {}))
+    assert.is_nil(hint.of({ kind = "invalid", message = "x" }, PLACE, {}))
   end)
 
   it("after a timeout fits how far it came", function()

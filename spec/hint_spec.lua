@@ -88,6 +88,29 @@ describe("a refusal of the sandbox", function()
 end)
 
 describe("a refusal on the wire", function()
+  it("that names missing keys has the hint to ask first where that helps and was not done", function()
+    local server = recorder.start()
+    local client = celements.new { base_url = server.url, user_secret = "u", org_secret = "o", retries = 0 }
+    local refused = { status = 400, body = '{"message": "Missing required configuration entries: a"}' }
+    local params = { element = "x", name = "n", configuration = { ["authentication.type"] = "basic" } }
+    local list, ask = "client:required_configuration() lists what the element wants", ", and check = true asks before anything is sent"
+    local function hint_of(result, err)
+      assert.same({ nil, "invalid" }, { result, err.kind })
+      return err.hint
+    end
+    server:answer { refused }
+    assert.equal(list .. ask, hint_of(client:create_instance(params)))
+    server:answer { refused }
+    assert.equal(list, hint_of(client:replace_instance(5, params)))
+    params.check = true
+    server:answer { { body = '[{"key": "b"}]' }, refused }
+    assert.equal(list, hint_of(client:create_instance(params)))
+    params.once = "customer-42"
+    server:answer { { body = '[{"key": "b"}]' }, { body = "[]" }, refused }
+    assert.equal(list, hint_of(client:create_instance(params)))
+    server:stop()
+  end)
+
   it("has the hint that fits who refused, and what", function()
     local server = recorder.start()
     local client = celements.new { base_url = server.url, user_secret = "u", org_secret = "o", retries = 0 }
@@ -122,7 +145,7 @@ end)
 describe("a hint", function()
   it("does not speak of formulas where no instance was to be deleted", function()
     local function of(method, path)
-      return hint.of({ kind = "conflict", message = "x", method = method, path = path }, PLACE)
+      return hint.of({ kind = "conflict", message = "x", method = method, path = path }, PLACE, {})
     end
     for _, path in ipairs { "/instances/5", "/instances", "/elements/hubspot/instances/5" } do
       assert.truthy(of("DELETE", path):find("formula", 1, true))
@@ -141,7 +164,7 @@ describe("a hint", function()
       ["client:instances()"] = { kind = "not_found", message = "No instance", status = 404, path = "/instances/5" },
       ["the provider refused"] = { kind = "not_found", message = "x", provider_message = "no such row", status = 404, path = "/contacts/5" },
     } do
-      assert.truthy(hint.of(err, PLACE):find(words, 1, true), words)
+      assert.truthy(hint.of(err, PLACE, {}):find(words, 1, true), words)
     end
   end)
 
@@ -150,7 +173,7 @@ describe("a hint", function()
       { kind = "invalid", message = "x", status = 400 }, { kind = "not_found", message = "No contact", path = "/contacts/5" },
       { kind = "config", message = "x" }, { kind = "network", method = "GET", outcome = "unknown" },
     } do
-      assert.is_nil(hint.of(err, PLACE))
+      assert.is_nil(hint.of(err, PLACE, {}))
     end
   end)
 end)

@@ -52,30 +52,61 @@ function M.once(self, create, wanted, options, level)
   return instance, info
 end
 
---- Asks the catalogue what the element wants.
----@param self celements.Client
----@param body table  what is to be sent
----@param options table  those of client.within()
----@param level integer
----@return celements.Error? err  names all that is missing
-function M.check(self, body, options, level)
-  local configuration = type(body.configuration) == "table" and body.configuration or {}
-  local auth_type = configuration["authentication.type"]
-  if type(auth_type) ~= "string" then
+-- The names of what is required, has no default and is not given.
+local function add_missing(missing, wanted, given, prefix)
+  given = type(given) == "table" and given or {}
+  for _, each in ipairs(wanted) do
+    if params_of.is_absent(given[each.key]) and each.default == nil then
+      missing[#missing + 1] = prefix .. each.key
+    end
+  end
+end
+
+-- Adds what the catalogue wants and the body does not have; the error when it cannot be asked.
+local function ask(self, body, missing, prefix, options, level)
+  local auth_type = type(body.configuration) == "table" and body.configuration["authentication.type"]
+  if type(auth_type) ~= "string" or auth_type == "" then
     auth_type = nil
   end
-  local element = body.element
-  local wanted, err = element_of.requirements(self, element.key or element.id, auth_type, options, level + 1)
+  local key = body.element.key or body.element.id
+  local wanted, err, about = element_of.requirements(self, key, auth_type, options, level + 1)
   if wanted == nil then
     return err
   end
-  local missing = {}
-  for _, each in ipairs(wanted) do
-    if params_of.is_absent(configuration[each.key]) and each.default == nil then
-      missing[#missing + 1] = each.key
+  local granted
+  granted, err = element_of.provider_data(self, key, about, options, level + 1)
+  if granted == nil then
+    return err
+  end
+  add_missing(missing, wanted, body.configuration, "")
+  add_missing(missing, granted, body.providerData, prefix)
+end
+
+-- Does what has to be known to ask stand in <...> still?
+local function is_unknown(placeholders)
+  for _, place in ipairs(placeholders) do
+    if place == "element" or place:find("^element%.") or place == "configuration.authentication.type" then
+      return true
     end
   end
-  return params_of.incomplete(missing, {})
+  return false
+end
+
+--- Asks the catalogue what the element wants, and names it together with what is missing
+-- else.
+---@param self celements.Client
+---@param body table  what is to be sent
+---@param found {missing: string[], placeholders: string[]}  added to
+---@param prefix string  how the caller calls the provider data, and a dot
+---@param options table  those of client.within()
+---@param level integer
+---@return celements.Error? err  names all that is missing
+function M.check(self, body, found, prefix, options, level)
+  local failed
+  if body.element and client.missing_secrets(self)[1] == nil and not is_unknown(found.placeholders) then
+    failed = ask(self, body, found.missing, prefix, options, level + 1)
+  end
+  return params_of.incomplete(found.missing, found.placeholders) or failed
 end
 
 return M

@@ -250,7 +250,8 @@ end
 -- json (and body, when it is encoded already), compressed = false for a short answer,
 -- usual_timeout (when neither options nor client name one), letters and element (the secrets
 -- to send, when not the client's two), empty = true where 404 "No ... found" is an empty
--- list, wants where only a table can be the answer: the words for it.  It is taken over.
+-- list, wants where only a table can be the answer: the words for it, checked = true when the
+-- catalogue was asked what the body has to have.  It is taken over.
 -- options are the caller's own, checked by check_options, or those of within().
 ---@param self celements.Client
 ---@param call table

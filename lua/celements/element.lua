@@ -194,9 +194,16 @@ local function unknown_type(self, key, auth_type, options, level)
   }
 end
 
+-- {configuration, providerData}, each a list of entries; on older platforms the first alone.
+local function configuration_of(self, key, options, level)
+  local both, info = get(self, path("elements", key, "configuration"), "a configuration", nil, options, level + 1)
+  return both, info
+end
+
 --- What client:required_configuration does, for a caller at `level` and with options of
--- client.within().  Brings the authentication type as a third value, where the element
--- has any.
+-- client.within().  The third value is what else came to light, for provider_data():
+-- type, the authentication type, where the element has any; is_default, when nobody asked
+-- for another; both, what /configuration answered, where that was needed.
 function M.requirements(self, key, auth_type, options, level)
   local chosen, err = type_of(self, key, auth_type, options, level + 1)
   if err then
@@ -215,15 +222,50 @@ function M.requirements(self, key, auth_type, options, level)
       end
     end
   end
+  local both
   if items == nil or #items == 0 then
-    local both
-    both, info = get(self, path("elements", key, "configuration"), "a configuration", nil, options, level + 1)
+    both, info = configuration_of(self, key, options, level + 1)
     if both == nil then
       return nil, info
     end
     items = type(both.configuration) == "table" and both.configuration or both
   end
-  return requirements(items), info, chosen
+  return requirements(items), info, { type = chosen, is_default = auth_type == nil, both = both }
+end
+
+-- Authentication types without a callback.
+local WITHOUT_CONSENT = { basic = true, apikey = true }
+
+--- What the callback has to have brought, as far as the catalogue tells: an element has
+-- one such list (platform 6), which is taken for that of its default authentication type.
+---@param self celements.Client
+---@param key string|integer
+---@param about table  the third value of requirements()
+---@param options table  those of client.within()
+---@param level integer
+---@return celements.Requirement[]? list  empty where nothing is known
+---@return celements.Error? err
+function M.provider_data(self, key, about, options, level)
+  local kind = tostring(about.type):lower()
+  if WITHOUT_CONSENT[kind] then
+    return {}
+  end
+  if not about.is_default then
+    local default, err = type_of(self, key, nil, options, level + 1)
+    if err then
+      return nil, err
+    elseif tostring(default):lower() ~= kind then
+      return {}
+    end
+  end
+  local both, err = about.both, nil
+  if not both then
+    both, err = configuration_of(self, key, options, level + 1)
+  end
+  if both == nil then
+    return is_missing(err) and {} or nil, err
+  end
+  return requirements(type(both.providerData) == "table" and both.providerData or {})
 end
 
 --- What a user has to be asked before an instance can be created.
@@ -241,15 +283,36 @@ function methods:required_configuration(key, auth_type, options)
   return list, info
 end
 
--- What the callback will bring, by authentication type (platform 13.2).
-local PROVIDER_DATA = {
-  oauth2 = { code = "<CODE_FROM_THE_CALLBACK>" },
-  oauth1 = {
-    oauth_token = "<OAUTH_TOKEN_FROM_THE_CALLBACK>",
-    oauth_verifier = "<OAUTH_VERIFIER_FROM_THE_CALLBACK>",
-    secret = "<SECRET_FROM_OAUTH_TOKEN>",
-  },
+-- What the callback will bring, by authentication type (platform 13.2), for elements whose
+-- catalogue entry does not say.
+local GRANTS = {
+  oauth2 = { "code" },
+  oauth1 = { "oauth_token", "oauth_verifier", "secret" },
 }
+
+-- Where a value of the provider data comes from, if not from the callback.
+local SOURCES = { secret = "<SECRET_FROM_OAUTH_TOKEN>", apikey = "<INSERT_API_KEY>" }
+
+local function text_of(key, form)
+  return form:format((key:upper():gsub("[^%w]", "_")))
+end
+
+-- The provider data of a skeleton; nil where there is none.
+local function grant_of(list, kind)
+  local grant = {}
+  for _, each in ipairs(list) do
+    grant[each.key] = each.default
+    if each.default == nil then
+      grant[each.key] = SOURCES[each.key] or text_of(each.key, "<%s_FROM_THE_CALLBACK>")
+    end
+  end
+  if next(grant) == nil and GRANTS[kind] then
+    for _, name in ipairs(GRANTS[kind]) do
+      grant[name] = SOURCES[name] or text_of(name, "<%s_FROM_THE_CALLBACK>")
+    end
+  end
+  return next(grant) ~= nil and grant or nil
+end
 
 --- The parameters of create_instance for an element, with `<...>` where something has
 -- to be filled in.  create_instance refuses it until that is done.
@@ -266,37 +329,34 @@ function methods:skeleton(key, auth_type, options)
   if element == nil then
     return nil, info
   end
-  local list, chosen
-  list, info, chosen = M.requirements(self, key, auth_type, options, 2)
+  local list, about
+  list, info, about = M.requirements(self, key, auth_type, options, 2)
   if list == nil then
     return nil, info
+  end
+  local granted, err = M.provider_data(self, key, about, options, 2)
+  if granted == nil then
+    return nil, err
   end
   local configuration = {}
   for _, each in ipairs(list) do
     configuration[each.key] = each.default
     if each.default == nil then
-      configuration[each.key] = ("<INSERT_%s>"):format(each.key:upper():gsub("[^%w]", "_"))
+      configuration[each.key] = text_of(each.key, "<INSERT_%s>")
     end
   end
   -- Of several types the platform has to be told which (platform 13.1).
-  if auth_type or chosen and configuration["authentication.type"] then
-    configuration["authentication.type"] = chosen
+  if auth_type or about.type and configuration["authentication.type"] then
+    configuration["authentication.type"] = about.type
   end
-  local kind = chosen or type(element.authentication) == "table" and element.authentication.type
-  local grant = PROVIDER_DATA[tostring(kind):lower()]
-  local params = {
+  local kind = about.type or type(element.authentication) == "table" and element.authentication.type
+  return {
     element = { key = element.key },
     name = "<INSERT_INSTANCE_NAME>",
     tags = json.array { "<INSERT_TAG>" },
+    providerData = grant_of(granted, tostring(kind):lower()),
     configuration = configuration,
-  }
-  if grant then
-    params.providerData = {}
-    for name, value in pairs(grant) do
-      params.providerData[name] = value
-    end
-  end
-  return params, info
+  }, info
 end
 
 -- metadata and docs take the numeric id only (platform 6); elements are known by their keys.

@@ -154,14 +154,14 @@ end
 
 --- Complete an error with what the call knows.
 ---@param err celements.Error
----@param call {method: string, path: string, element?: celements.Secret}
+---@param call {method: string, path: string, element?: celements.Secret, checked?: boolean}
 ---@param attempts integer
 ---@param place table  see celements.hint
 ---@param values table  what to redact: an id may be anything a program puts there
 ---@return celements.Error
 function M.finish(err, call, attempts, place, values)
   err.method, err.path, err.attempts = call.method, redact.text(call.path, values), attempts
-  local advice = err.hint or hint.of(err, place, call.element ~= nil)
+  local advice = err.hint or hint.of(err, place, call)
   err.hint = advice and redact.text(advice, values)
   return err
 end

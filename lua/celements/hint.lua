@@ -24,19 +24,19 @@ local function is_of_platform(path)
   return path == nil or PLATFORM[path:match("^/([^/]*)")] == true
 end
 
-local function auth(err, place, with_token)
+local function auth(err, place, call)
   if err.provider_message then
     return PROVIDER .. ": the user has to connect the account again, for client:reauthenticate()"
   end
   if place.swapped then
     return "user_secret has the form of an organization secret: the two are probably swapped"
   end
-  if not with_token and not is_of_platform(err.path) then
+  if not call.element and not is_of_platform(err.path) then
     return "this path belongs to an instance: call it with client:instance(instance), or give element_token"
   end
   local secrets = "check user_secret and org_secret: they may be swapped, or belong to another region than "
     .. place.base_url
-  if with_token then
+  if call.element then
     return "the instance may have been deleted, and its token with it, or this is its id and no token; else " .. secrets
   end
   return secrets
@@ -53,11 +53,13 @@ end
 
 local SIZE = "8 MB a payload, 6 GB a file"
 
-local function invalid(err)
+local function invalid(err, _, call)
   if err.provider_message then
     return PROVIDER
   elseif is_of_instance(err) and mentions(err, "missing") or mentions(err, "required configuration") then
-    return "client:required_configuration() lists what the element wants, and check = true asks before anything is sent"
+    local list = "client:required_configuration() lists what the element wants"
+    local may_ask = err.method == "POST" and err.path == "/instances" and not call.checked
+    return may_ask and list .. ", and check = true asks before anything is sent" or list
   elseif mentions(err, "content-type must be") then
     return "a body goes with this call: give a table, {} where there is nothing to say"
   elseif err.status == 405 then
@@ -179,10 +181,10 @@ local BY_KIND = {
 --- The hint for an error, or nil when there is nothing to add.
 ---@param err celements.Error
 ---@param place {base_url: string, proxy?: fun(): string?, ca_file?: string, swapped?: boolean, trust?: fun(): table}
----@param with_token? boolean  the call was sent with an instance's token
+---@param call {element?: celements.Secret, checked?: boolean}  sent with an instance's token; after asking the catalogue
 ---@return string?
-function M.of(err, place, with_token)
-  local hint = BY_KIND[err.kind] and BY_KIND[err.kind](err, place, with_token)
+function M.of(err, place, call)
+  local hint = BY_KIND[err.kind] and BY_KIND[err.kind](err, place, call)
   if err.outcome == "unknown" and err.method ~= "GET" and err.method ~= "HEAD" then
     local look = "look whether it was done before you send it again"
     return hint and hint .. "; " .. look or look

@@ -1,4 +1,4 @@
---- Creating an instance.  Adds create_instance to celements.Client.
+--- Creating an instance, and the form of its body.  Adds create_instance to celements.Client.
 -- Knows the body's names; the configuration keys are the element's own business.
 
 local check = require "celements.check"
@@ -85,16 +85,39 @@ local function check_types(params, level)
   end
 end
 
--- POST /instances with a complete body; text is that body encoded, where it is known.
-local function post(self, body, text, options, level)
+--- A body to change an instance with, out of names as create_instance takes them: the wire's
+-- names, an object for the element, an array for the tags.
+---@param params table
+---@param level integer  whose line a raised error names
+---@return table body  a copy
+function M.body(params, level)
+  local body, plain = params_of.wire(params, RENAMES, level + 1, TYPES)
+  if not plain then
+    check_types(params, level + 1)
+  end
+  local kind = type(body.element)
+  if kind == "string" or kind == "number" then
+    body.element = element_object(body.element, level + 1) or body.element
+  end
+  if body.tags ~= nil and body.tags ~= null then
+    body.tags = tags_array(body.tags, nil, level + 1)
+  end
+  return body
+end
+
+-- POST /instances with a complete body; text is that body encoded, where it is known;
+-- checked says that the catalogue was asked.
+local function post(self, body, text, options, level, checked)
   local call = {
     method = "POST", path = "/instances", json = body, body = text, usual_timeout = TIMEOUT, wants = "an instance",
+    checked = checked,
   }
   local instance, info = client.send(self, call, options, level + 1)
   return instance, info
 end
 
--- All that is missing and all that is still a template's text, before anything is sent.
+-- All that is missing and all that is still a template's text, before anything is sent; nil
+-- when that is nothing.
 local function lacks(self, params, element, text)
   local secrets = client.missing_secrets(self)
   if element and secrets[1] == nil and text and not find(text, "<", 1, true) then
@@ -104,7 +127,7 @@ local function lacks(self, params, element, text)
   if not element then
     missing[#missing + 1] = "element"
   end
-  return params_of.incomplete(missing, params_of.placeholders(params))
+  return { missing = missing, placeholders = params_of.placeholders(params) }
 end
 
 -- Is there anything in the encoded body that a pasted credential may have and must not: a
@@ -170,12 +193,16 @@ function M.create(self, params, options, level)
   end
   body.element = element_object(body.element, level + 1)
   local text, err = encode_tidied(body)
-  err = lacks(self, params, body.element, text) or err
+  local lacking = lacks(self, params, body.element, text)
   if tag or wants_check then
     options = client.within(self, options, TIMEOUT)
   end
-  if not err and wants_check and is_usual(body) then
-    err = require("celements.careful").check(self, body, options, level + 1)
+  if wants_check and is_usual(body) and not err then
+    lacking = lacking or { missing = {}, placeholders = {} }
+    local prefix = params.providerData ~= nil and "providerData." or "provider_data."
+    err = require("celements.careful").check(self, body, lacking, prefix, options, level + 1)
+  elseif lacking then
+    err = params_of.incomplete(lacking.missing, lacking.placeholders) or err
   end
   if err then
     return nil, err
@@ -183,12 +210,12 @@ function M.create(self, params, options, level)
   local instance, info
   if tag then
     local function create()
-      local made, about = post(self, body, nil, options, level + 1)
+      local made, about = post(self, body, nil, options, level + 1, wants_check)
       return made, about
     end
     instance, info = require("celements.careful").once(self, create, { tag = tag, element = body.element }, options, level + 1)
   else
-    instance, info = post(self, body, text, options, level + 1)
+    instance, info = post(self, body, text, options, level + 1, wants_check)
   end
   return instance, info
 end
@@ -199,7 +226,7 @@ end
 -- unless `once` names it: then what exists under that name is looked up and returned
 -- (info.found), also when an answer was lost.  When two processes race with one name, the
 -- oldest instance stays and the other is deleted.  `check = true` asks the catalogue first
--- and names every required configuration key that is missing, before a code is spent.
+-- and names all that is missing, provider data included, before a code is spent.
 ---@param params celements.InstanceParams  element, name, provider_data, configuration, tags, once, check ...; a decoded instance.json will do
 ---@param options? celements.CallOptions
 ---@return celements.Instance? instance  as the platform gave it; `token` is what calls with it need

@@ -8,13 +8,11 @@ local client = require "celements.client"
 local core = require "celements.core"
 local element = require "celements.element"
 local errors = require "celements.error"
-local json = require "celements.json"
+local instance = require "celements.instance"
 local params_of = require "celements.params"
 
 ---@class celements.Client
 local methods = client.methods
-
-local unpack = table.unpack or unpack
 
 local M = {}
 
@@ -63,21 +61,6 @@ function M.by_id(id, options, level)
   return id
 end
 
--- The body with its tags as the array they are on the wire: one tag may be a string, and
--- none is [] and not {}.
-local function with_tags(body)
-  local tags = body.tags
-  if type(tags) ~= "string" and (type(tags) ~= "table" or getmetatable(tags) ~= nil) then
-    return body
-  end
-  local copy = {}
-  for name, value in pairs(body) do
-    copy[name] = value
-  end
-  copy.tags = json.array(type(tags) == "string" and { tags } or { unpack(tags) })
-  return copy
-end
-
 -- The verbs, each of (self, target, options, level, its own arguments).
 
 --- Reads it: GET.
@@ -90,7 +73,7 @@ end
 --- Changes parts of it: PATCH.
 function M.update(self, target, options, level, patch)
   check.table(patch, "the patch", level + 1)
-  local request = { method = "PATCH", json = with_tags(patch) }
+  local request = { method = "PATCH", json = instance.body(patch, level + 1) }
   local result, info = call(self, target, request, options, level + 1)
   return result, info
 end
@@ -98,7 +81,7 @@ end
 --- Puts a whole body in its place: PUT, with a query for re-authentication.
 function M.replace(self, target, options, level, body, query)
   check.table(body, "the instance", level + 1)
-  local request = { method = "PUT", json = with_tags(body), query = query, usual_timeout = M.REPLACE_TIMEOUT }
+  local request = { method = "PUT", json = instance.body(body, level + 1), query = query, usual_timeout = M.REPLACE_TIMEOUT }
   local result, info = call(self, target, request, options, level + 1)
   return result, info
 end
@@ -261,7 +244,7 @@ end
 
 --- Change parts of an instance: PATCH /instances/{id}.  `tags` replaces all tags.
 ---@param id string|integer
----@param patch table  such as {name = "New name"}
+---@param patch table  such as {name = "New name"}; names as create_instance takes them
 ---@param options? celements.CallOptions
 ---@return celements.Instance? instance
 ---@return celements.Info info  or celements.Error
@@ -272,7 +255,7 @@ end
 
 --- Replace an instance: PUT /instances/{id}.  A masked ******** value is refused.
 ---@param id string|integer
----@param body table
+---@param body table  names as create_instance takes them
 ---@param options? celements.CallOptions
 ---@return celements.Instance? instance
 ---@return celements.Info info  or celements.Error

@@ -138,7 +138,7 @@ end
 --- Send a call and bring its answer, trying again where that is safe.
 -- Yields where the waiter does, blocks elsewhere.  What a call leaves out, the client has.
 ---@param state table  a client's inside; see celements.client
----@param call {method: string, path: string, query_text?: string, json?: any, body?: string, letters?: string, element?: celements.Secret, lines?: string[], compressed?: boolean, timeout?: number, usual_timeout?: number, deadline?: number, retries?: integer, empty?: boolean, wants?: string, in_loop?: boolean}
+---@param call {method: string, path: string, query_text?: string, json?: any, body?: string, letters?: string, element?: celements.Secret, lines?: string[], compressed?: boolean, timeout?: number, usual_timeout?: number, deadline?: number, retries?: integer, empty?: boolean, wants?: string, in_loop?: boolean, checked?: boolean}
 ---@return any? result  the decoded answer; true for an empty one
 ---@return table info  or celements.Error
 function M.perform(state, call)
