@@ -167,6 +167,7 @@ describe("create_instance", function()
     assert.is_nil(instance)
     assert.same({ "config", "not_sent" }, { err.kind, err.outcome })
     assert.same({ "element", "org_secret", "user_secret" }, err.missing)
+    assert.equal(0, err.attempts)
     assert.same({ "configuration.oauth.api.key", "name", "tags[1]" }, err.placeholders)
     local text = tostring(err)
     for _, name in ipairs { "element", "org_secret", "user_secret", "tags[1]", "CELEMENTS_USER_SECRET",

@@ -207,6 +207,38 @@ describe("map", function()
     assert.truthy(out:find "^table: ", out)
   end)
 
+  it("goes on in the parent alone when it was forked inside", function()
+    server:answer { { body = "{}" } }
+    server:requests()
+    local job = script.start(([[
+      local celements, process = require "celements", require "celements.process"
+      local client = celements.new { base_url = %q, user_secret = "u", org_secret = "o" }
+      local list, child = {}, nil
+      for i = 1, 12 do
+        list[i] = i
+      end
+      local fine, problem = pcall(client.map, client, list, function(i)
+        local result = client:request("GET", "/" .. i)
+        if i == 2 then
+          child = process.fork()
+        end
+        return result
+      end, { concurrency = 3 })
+      if child == 0 then
+        io.stdout:write(tostring(fine), " ", tostring(problem))
+        io.stdout:flush()
+        process.exit(0)
+      end
+      assert(fine, problem)
+      process.wait(child, 10)
+    ]]):format(server.url))
+    local out, err, status = job:finish(20)
+    assert.equal("", err)
+    assert.equal(0, status)
+    assert.equal("false this process was forked inside map(): what was in flight is the other's", out)
+    assert.equal(12, #server:requests())
+  end)
+
   it("never has more in flight than it may", function()
     server:answer { { body = "{}", delay = 0.02 } }
     for _, concurrency in ipairs { 1, 3, 8 } do
@@ -307,6 +339,31 @@ describe("map", function()
     assert.is_true(outcomes)
     assert.same({ done = 50, failed = 0, total = 50 }, summary)
     assert.is_true(most <= 5, most)
+  end)
+
+  it("takes no failure of its iterator for the end, whatever is raised", function()
+    server:answer { { body = "{}" } }
+    for _, raised in ipairs { "broken", false, {} } do
+      local fine, problem = pcall(client.map, client, function() error(raised, 0) end, get)
+      assert.is_false(fine)
+      assert.equal(raised, problem)
+    end
+    local fine, problem = pcall(client.map, client, function() error() end, get)
+    assert.is_false(fine)
+    assert.equal("the iterator raised nil", problem)
+    -- Inside another map, too; and the next call waits as it did.
+    local outcomes = client:map({ 1 }, function()
+      local at = 0
+      return client:map(function()
+        at = at + 1
+        return at < 3 and at or error("broken", 0)
+      end, get)
+    end)
+    assert.equal("broken", outcomes[1].err)
+    local find = wait.find
+    assert.equal("block", find().name)
+    assert.is_nil(wait.inside())
+    assert(get(1))
   end)
 
   it("does not grow with the length of its input", function()
@@ -634,7 +691,8 @@ describe("create_instances", function()
       elseif i == 9 then
         assert.same({ "element" }, outcome.err.missing)
       elseif i == 11 then
-        assert.equal("params has to be a table, not a string", outcome.err) -- blames no line of ours
+        assert.same({ "params has to be a table, not a string", "config", "not_sent" }, -- blames no line of ours
+          { outcome.err.message, outcome.err.kind, outcome.err.outcome })
       else
         assert.equal("Number " .. i, outcome.result.name)
       end

@@ -96,7 +96,9 @@ function M.id(value, name, level)
   elseif kind == "string" then
     fail(("%s has %d characters; none is that long"):format(name, #value), level + 1)
   end
-  fail(name .. " has to be a whole number", level + 1)
+  local is_huge = value % 1 == 0 and value > -math.huge and value < math.huge
+  fail(name .. (is_huge and " is beyond 2^53 and may have been rounded already: give it as text"
+    or " has to be a whole number"), level + 1)
 end
 
 --- What makes a text no secret of ours, if anything.  Never quotes it.

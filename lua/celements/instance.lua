@@ -174,13 +174,10 @@ local function once_and_check(body, level)
   return tag, wants_check ~= null and wants_check
 end
 
---- What client:create_instance does; `level` is whose line a raised error names, as for
--- error() in the function that calls this one.
-function M.create(self, params, options, level)
+-- The body out of the parameters, the tag that `once` stands for, and whether to ask the
+-- catalogue first.  Raises for what cannot be meant; sends nothing.
+local function shape(params, level)
   local body, plain = params_of.wire(params, RENAMES, level + 1, TYPES)
-  if options ~= nil then
-    client.check_options(options, level + 1)
-  end
   if not plain then
     check_types(params, level + 1)
   end
@@ -192,6 +189,11 @@ function M.create(self, params, options, level)
     body.tags = tags_array(body.tags, tag, level + 1)
   end
   body.element = element_object(body.element, level + 1)
+  return body, tag, wants_check
+end
+
+-- Creates what shape() made a body for.
+local function create(self, params, body, tag, wants_check, options, level)
   local text, err = encode_tidied(body)
   local lacking = lacks(self, params, body.element, text)
   if tag or wants_check then
@@ -209,14 +211,41 @@ function M.create(self, params, options, level)
   end
   local instance, info
   if tag then
-    local function create()
+    local function once_more()
       local made, about = post(self, body, nil, options, level + 1, wants_check)
       return made, about
     end
-    instance, info = require("celements.careful").once(self, create, { tag = tag, element = body.element }, options, level + 1)
+    instance, info = require("celements.careful").once(self, once_more, { tag = tag, element = body.element }, options, level + 1)
   else
     instance, info = post(self, body, text, options, level + 1, wants_check)
   end
+  return instance, info
+end
+
+--- What client:create_instance does; `level` is whose line a raised error names, as for
+-- error() in the function that calls this one.
+function M.create(self, params, options, level)
+  local body, tag, wants_check = shape(params, level + 1)
+  if options ~= nil then
+    client.check_options(options, level + 1)
+  end
+  local instance, info = create(self, params, body, tag, wants_check, options, level + 1)
+  return instance, info
+end
+
+--- One of many: as client:create_instance, but what cannot be meant is its error and raises
+-- nothing.  options are checked.
+---@param self celements.Client
+---@param params celements.InstanceParams
+---@param options celements.CallOptions
+---@return celements.Instance? instance
+---@return celements.Info info  or celements.Error
+function M.create_item(self, params, options)
+  local fine, body, tag, wants_check = pcall(shape, params, 1) -- names no line: its place in the list says where
+  if not fine then
+    return nil, require("celements.failure").not_sent({ method = "POST", path = "/instances" }, "config", body)
+  end
+  local instance, info = create(self, params, body, tag, wants_check, options, 2)
   return instance, info
 end
 

@@ -125,6 +125,7 @@ function M.error(missing, placeholders)
     missing = missing,
     placeholders = placeholders,
     outcome = "not_sent",
+    attempts = 0,
     hint = hint_for(missing, placeholders),
   }
 end

@@ -11,6 +11,7 @@ local client = require "celements.client"
 local core = require "celements.core"
 local errors = require "celements.error"
 local instance = require "celements.instance"
+local board = require "celements.wait.board"
 local wait = require "celements.wait"
 
 ---@class celements.Client
@@ -80,6 +81,8 @@ local function new_run(input, f, options, waiter)
     paused_until = 0,
     sleeping = {}, -- task -> when it wants to go on
     basket = nil, -- where tasks come that have their answer
+    engine = nil, -- that turns them
+    is_copy = false, -- in a process that was forked inside it
     exhausted = input.count == 0,
   }
 end
@@ -98,9 +101,7 @@ end
 -- raise when what runs is done.
 local function give_up(run, why)
   run.exhausted = true
-  if run.broken == nil then
-    run.broken = why
-  end
+  run.broken = why == nil and "the iterator raised nil" or why
 end
 
 -- What was created must not be lost to a fault in a hook.
@@ -193,8 +194,28 @@ local function go_on(run, task, a, b)
   end
 end
 
+-- The engine of this process.  Where that was forked inside this run nothing more may start, or it
+-- would be done twice, and what was in flight never comes; what it sent itself does.
+local function engine_of(run)
+  local engine = wait.engine()
+  if engine ~= run.engine and engine then
+    if run.engine then
+      run.sleeping, run.is_copy = {}, true
+      give_up(run, "this process was forked inside map(): what was in flight is the other's")
+    end
+    run.engine = engine
+  end
+  return engine
+end
+
+-- Can nothing that runs here end any more?
+local function is_left(run, engine)
+  return run.is_copy and next(run.sleeping) == nil and (not engine or board.count(engine) == 0)
+end
+
 -- At most so many at a time: what runs must not starve where most items need no answer.
 local function start(run, most)
+  local engine = engine_of(run)
   for i = 1, most do
     if run.running >= run.limit or run.exhausted or run.paused_until > 0 and is_paused(run) then
       return
@@ -215,8 +236,7 @@ local function start(run, most)
     end
     local task = new_task(run)
     go_on(run, task, item, task.index)
-    local engine = i % BATCH == 0 and wait.engine()
-    if engine then
+    if engine and i % BATCH == 0 then
       engine:flush()
     end
   end
@@ -277,8 +297,10 @@ local function run_all(run, waiter)
   run.basket = waiter.basket(end_alone)
   start(run, run.most)
   while run.running > 0 or not run.exhausted do
-    local engine = wait.engine()
-    if engine then
+    local engine = engine_of(run)
+    if is_left(run, engine) then
+      break
+    elseif engine then
       assert(run.basket:wait(engine, patience(run)))
     else -- out of descriptors: nothing is in flight, and each item is told so
       waiter.sleep(patience(run))
@@ -295,6 +317,15 @@ if type(jit) == "table" and jit.off then
   jit.off(run_all)
 end
 
+local function close(run)
+  local task = run.idle
+  while task do
+    wait.leave(task.routine)
+    task = task.next
+  end
+  run.idle = false
+end
+
 -- Inside a task of another run: one item at a time, and its waits are that task's.
 local function run_in_turn(run)
   while not run.exhausted do
@@ -305,6 +336,7 @@ local function run_in_turn(run)
     if run.list then
       item = run.list[run.started + 1]
     else
+      close(run) -- what it raises goes through here: on Lua 5.1 nothing waits inside a pcall()
       item = run.iterator()
     end
     if item == nil then
@@ -316,14 +348,6 @@ local function run_in_turn(run)
       fine, what, on, late, engine = resume(task.routine, yield(what, on, late, engine))
     end
     ended(run, task, fine, what, on, late)
-  end
-end
-
-local function close(run)
-  local task = run.idle
-  while task do
-    wait.leave(task.routine)
-    task = task.next
   end
 end
 
@@ -422,8 +446,7 @@ function methods:create_instances(list, options)
   local of_run, of_call = split(options, 2)
   client.check_options(of_call, 2, CREATE_OPTIONS)
   local outcomes, summary = map(client.waiter_of(self), list, function(params)
-    -- A slip in an item is told without a line: the outcome's place says where it stands.
-    local created, info = instance.create(self, params, of_call, 3)
+    local created, info = instance.create_item(self, params, of_call)
     return created, info
   end, of_run, 2)
   return outcomes, summary
