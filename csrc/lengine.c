@@ -22,6 +22,8 @@
 
 #define LINES_MAX 48   /* header lines that a caller may add */
 
+#define SPARE lua_upvalueindex(1)   /* of engine:start(): a Transfer that nobody else knows, or nil */
+
 /* Their addresses are the tags of the classes. */
 static const char settings_tag, engine_tag, transfer_tag;
 
@@ -263,54 +265,6 @@ static size_t header_lines(lua_State *L, int index, const char **lines)
     return count;
 }
 
-/* engine:start(settings, method, path, query, body, secrets, lines, timeout_ms, element, compressed)
- *   -> Transfer | nil, message
- * query, body and lines may be nil; secrets says by letters which go with the call:
- * "u"ser, "o"rganization, "e"lement, and element is the Secret for the last.
- * compressed, true or false, is whether a compressed answer is asked for; nil: by a GET.
- * Copies everything.  Nothing is sent yet: that is step()'s, so nothing has happened when
- * this fails. */
-static int engine_start(lua_State *L)
-{
-    struct ce_engine *e = check_own_engine(L);
-    struct ce_settings *s = check_settings(L, 2);
-    const char *lines[LINES_MAX];
-    const char *secrets = luaL_checkstring(L, 7);
-    struct ce_call call;
-    struct ltransfer *lt;
-    int rc;
-
-    memset(&call, 0, sizeof(call));
-    call.method = luaL_checkstring(L, 3);
-    call.path = luaL_checklstring(L, 4, &call.path_len);
-    call.query = luaL_optlstring(L, 5, "", &call.query_len);
-    call.body = luaL_optlstring(L, 6, NULL, &call.body_len);
-    call.nheaders = header_lines(L, 8, lines);
-    call.headers = lines;
-    call.timeout_ms = milliseconds(luaL_checknumber(L, 9));
-    call.compressed = lua_isnoneornil(L, 11) ? strcmp(call.method, "GET") == 0 : lua_toboolean(L, 11);
-    if (strchr(secrets, 'u') != NULL)
-        call.secrets |= CE_SEND_USER;
-    if (strchr(secrets, 'o') != NULL)
-        call.secrets |= CE_SEND_ORGANIZATION;
-    if (strchr(secrets, 'e') != NULL) {
-        call.secrets |= CE_SEND_ELEMENT;
-        call.element = ce_check_secret(L, 10);
-    }
-    lt = ce_newuserdata(L, sizeof(*lt));
-    lt->tag = &transfer_tag;
-    lt->transfer = NULL;
-    ce_setclass(L, TRANSFER);
-    rc = ce_transfer_start(e, s, &call, &lt->transfer);
-    if (rc == CE_OK)
-        return 1;
-    lua_pushnil(L);
-    lua_pushstring(L, rc == CE_ETOOBIG ? "the request has too many or too long headers, too long a URL or too large a body"
-                      : rc == CE_ECURL ? "libcurl refuses the request's options"
-                                       : "out of memory");
-    return 2;
-}
-
 static struct ltransfer *to_transfer(lua_State *L, int index)
 {
     return ce_checkclass(L, index, TRANSFER, &transfer_tag, sizeof(struct ltransfer));
@@ -463,11 +417,9 @@ static int transfer_id(lua_State *L)
     return 1;
 }
 
-/* transfer:take() -> answer, body | nil, failure: as ce_push_answer() and ce_push_failure()
- * have them, and the answer's body as it came.  Lets go of the transfer. */
-static int transfer_take(lua_State *L)
+/* Pushes answer, body | nil, failure, and lets go of the transfer. */
+static void push_outcome(lua_State *L, struct ltransfer *lt)
 {
-    struct ltransfer *lt = check_transfer(L, 1);
     struct ce_outcome o;
 
     ce_transfer_outcome(lt->transfer, &o);
@@ -480,7 +432,109 @@ static int transfer_take(lua_State *L)
     }
     ce_transfer_free(lt->transfer);
     lt->transfer = NULL;
+}
+
+/* transfer:take() -> answer, body | nil, failure: as ce_push_answer() and ce_push_failure()
+ * have them, and the answer's body as it came.  Lets go of the transfer. */
+static int transfer_take(lua_State *L)
+{
+    push_outcome(L, check_transfer(L, 1));
     return 2;
+}
+
+/* What start() is given at 2 to 11, but for the settings; the lines are lent by the stack. */
+static void read_call(lua_State *L, struct ce_call *call, const char **lines)
+{
+    const char *secrets = luaL_checkstring(L, 7);
+
+    memset(call, 0, sizeof(*call));
+    call->method = luaL_checkstring(L, 3);
+    call->path = luaL_checklstring(L, 4, &call->path_len);
+    call->query = luaL_optlstring(L, 5, "", &call->query_len);
+    call->body = luaL_optlstring(L, 6, NULL, &call->body_len);
+    call->nheaders = header_lines(L, 8, lines);
+    call->headers = lines;
+    call->timeout_ms = milliseconds(luaL_checknumber(L, 9));
+    call->compressed = lua_isnoneornil(L, 11) ? strcmp(call->method, "GET") == 0 : lua_toboolean(L, 11);
+    if (strchr(secrets, 'u') != NULL)
+        call->secrets |= CE_SEND_USER;
+    if (strchr(secrets, 'o') != NULL)
+        call->secrets |= CE_SEND_ORGANIZATION;
+    if (strchr(secrets, 'e') != NULL) {
+        call->secrets |= CE_SEND_ELEMENT;
+        call->element = ce_check_secret(L, 10);
+    }
+}
+
+/* Pushes a Transfer that holds nothing yet: the spare one, or another.  It is no longer the spare
+ * one then, since anything that is pushed may run a finalizer, which may make a call. */
+static struct ltransfer *push_transfer(lua_State *L)
+{
+    struct ltransfer *lt;
+
+    if (lua_isnil(L, SPARE)) {
+        lt = ce_newuserdata(L, sizeof(*lt));
+        lt->tag = &transfer_tag;
+        lt->transfer = NULL;
+        ce_setclass(L, TRANSFER);
+        return lt;
+    }
+    lua_pushvalue(L, SPARE);
+    lua_pushnil(L);
+    lua_replace(L, SPARE);
+    return lua_touserdata(L, -1);
+}
+
+/* Pushes nil and the failure of a call that libcurl does not take. */
+static void push_refused(lua_State *L, int rc)
+{
+    struct ce_outcome o;
+
+    memset(&o, 0, sizeof(o));
+    o.kind = "config";
+    o.message = rc == CE_ETOOBIG ? "the request has too many or too long headers, too long a URL or too large a body"
+                : rc == CE_ECURL ? "libcurl refuses the request's options"
+                                 : "out of memory";
+    lua_pushnil(L);
+    ce_push_failure(L, &o);
+}
+
+/* engine:start(settings, method, path, query, body, secrets, lines, timeout_ms, element, compressed, ms)
+ *   -> Transfer                                    in flight
+ *    | nil, answer, body | nil, nil, failure       over already, as transfer:take() has it
+ * query, body and lines may be nil; secrets says by letters which go with the call:
+ * "u"ser, "o"rganization, "e"lement, and element is the Secret for the last.
+ * compressed, true or false, is whether a compressed answer is asked for; nil: by a GET.
+ * Copies everything.  With ms above 0 it works on everything in flight for so long, or until
+ * this call is over or a signal came; else nothing is sent yet, that being step()'s.
+ * A call that is over by then needed no Transfer of its own: nobody has seen that one, which
+ * serves for the next. */
+static int engine_start(lua_State *L)
+{
+    struct ce_engine *e = check_own_engine(L);
+    struct ce_settings *s = check_settings(L, 2);
+    int ms = (int)clamp(luaL_optnumber(L, 12, 0.0), 0.0, 2147483647.0);
+    const char *lines[LINES_MAX];
+    struct ce_call call;
+    struct ltransfer *lt;
+    int rc;
+
+    read_call(L, &call, lines);
+    lua_settop(L, 12);
+    lt = push_transfer(L);
+    rc = ce_transfer_start(e, s, &call, &lt->transfer);
+    if (rc == CE_OK && ms > 0)
+        (void)ce_engine_drive(e, lt->transfer, ms);   /* if it fails, drive() will say so */
+    if (rc == CE_OK && !ce_transfer_done(lt->transfer))
+        return 1;
+    lua_pushnil(L);
+    if (rc == CE_OK)
+        push_outcome(L, lt);
+    else
+        push_refused(L, rc);
+    lua_pushvalue(L, 13);
+    lua_replace(L, SPARE);
+    return 3;
 }
 
 /* ---- the rest ------------------------------------------------------------- */
@@ -526,15 +580,25 @@ static int core_library(lua_State *L)
     return 1;
 }
 
+/* start() as a method of engines; it has its spare Transfer with it. */
+static void add_start(lua_State *L)
+{
+    luaL_getmetatable(L, ENGINE);
+    lua_getfield(L, -1, "__index");
+    lua_pushnil(L);
+    lua_pushcclosure(L, engine_start, 1);
+    lua_setfield(L, -2, "start");
+    lua_pop(L, 2);
+}
+
 int ce_open_engine(lua_State *L)
 {
     static const luaL_Reg functions[] = { { "open", engine_open }, { "settings", settings_new }, { "clock", core_clock },
                                           { "sleep", core_sleep }, { "library", core_library },  { NULL, NULL } };
     static const luaL_Reg none[] = { { NULL, NULL } };
     static const luaL_Reg settings_meta[] = { { "__gc", settings_gc }, { NULL, NULL } };
-    static const luaL_Reg engine_methods[] = { { "start", engine_start },       { "drive", engine_drive },
-                                               { "step", engine_step },         { "flush", engine_flush },
-                                               { "finished", engine_finished },
+    static const luaL_Reg engine_methods[] = { { "drive", engine_drive },       { "step", engine_step },
+                                               { "flush", engine_flush },       { "finished", engine_finished },
                                                { "pollfd", engine_pollfd },     { "events", engine_events },
                                                { "timeout", engine_timeout },   { "running", engine_running },
                                                { "trust", engine_trust },       { "alive", engine_alive },
@@ -547,6 +611,7 @@ int ce_open_engine(lua_State *L)
 
     ce_newclass(L, SETTINGS, none, settings_meta);
     ce_newclass(L, ENGINE, engine_methods, engine_meta);
+    add_start(L);
     ce_newclass(L, TRANSFER, transfer_methods, transfer_meta);
     ce_answer_class(L);
     lua_newtable(L);

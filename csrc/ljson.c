@@ -777,7 +777,24 @@ static enum outcome check_all(lua_State *L, int texts)
     return seen;
 }
 
-/* encode(value) -> text | nil, "path: why".
+/* Has JSON nothing in it that a caller should look at before it sends it: no "<" of a
+ * template, no mask's asterisk, nothing that starts a curly quote, no control character or line
+ * break, which are \\u and \\n and the like here? */
+static int is_ordinary(const char *text, size_t len)
+{
+    const char *end = text + len;
+
+    if (memchr(text, '<', len) != NULL || memchr(text, '*', len) != NULL || memchr(text, 0xe2, len) != NULL)
+        return 0;
+    while ((text = memchr(text, '\\', (size_t)(end - text))) != NULL) {
+        if (text[1] != '/' && text[1] != '"' && text[1] != '\\')
+            return 0;
+        text += 2;
+    }
+    return 1;
+}
+
+/* encode(value) -> text, ordinary | nil, "path: why".
  * Whether all texts are UTF-8 is seen fastest in the whole that comes out.  Only when
  * it holds stand-ins, or is not UTF-8, each text is looked at by itself. */
 static int json_encode(lua_State *L)
@@ -796,14 +813,13 @@ static int json_encode(lua_State *L)
     lua_insert(L, -2);
     if (!call_cjson(L))
         return 2;
-    if (seen == REPLACED) {
+    if (seen == REPLACED)
         splice(L);
-        return 1;
-    }
     text = lua_tolstring(L, -1, &len);
-    if (ce_utf8_prefix(text, len) != len)
+    if (seen != REPLACED && ce_utf8_prefix(text, len) != len)
         return check_all(L, 1) == REFUSED ? 2 : luaL_error(L, "lua-cjson wrote text that is not UTF-8");
-    return 1;
+    lua_pushboolean(L, is_ordinary(text, len));
+    return 2;
 }
 
 /* ---- the instance ------------------------------------------------------ */

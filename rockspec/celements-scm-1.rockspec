@@ -88,6 +88,7 @@ build = {
     ["celements.json.fault"] = "lua/celements/json/fault.lua",
     ["celements.json.look"] = "lua/celements/json/look.lua",
     ["celements.json.place"] = "lua/celements/json/place.lua",
+    ["celements.json.raw"] = "lua/celements/json/raw.lua",
     ["celements.json.token"] = "lua/celements/json/token.lua",
     ["celements.json.walk"] = "lua/celements/json/walk.lua",
     ["celements.lacking"] = "lua/celements/lacking.lua",

@@ -114,6 +114,64 @@ describe("core.engine", function()
     assert.is_nil(engine:finished())
   end)
 
+  it("starts and ends a call in one step, where it is over soon enough", function()
+    local function call(path, ms)
+      return engine:start(settings, "GET", path, nil, nil, "", nil, 5000, nil, nil, ms)
+    end
+    local transfer, answer, body = call("/x/first", 5000)
+    assert.same({ nil, 200, "GET first " }, { transfer, answer.status, body })
+    assert.equal(0, engine:running())
+    assert.is_nil(engine:finished())
+    -- Not over: a Transfer as any other, that is nobody else's.
+    local later, other = assert(call("/later/0.2", 20)), assert(call("/later/0.1", 20))
+    assert.is_false(later == other)
+    assert.equal(2, engine:running())
+    transfer, answer, body = call("/x/between", 5000)
+    assert.same({ nil, 200, "GET between " }, { transfer, answer.status, body })
+    assert.equal("GET 0.2 ", body_of(later))
+    assert.equal("GET 0.1 ", body_of(other))
+    -- Nothing is sent where it may not wait; what is in flight is worked on where it may.
+    local unsent = assert(call("/x/unsent", 0))
+    assert.is_false(unsent:done())
+    call("/x/another", 5000)
+    assert.is_true(unsent:done())
+    assert.equal("GET unsent ", body_of(unsent))
+    -- What fails by then is told at once.
+    local none, failure
+    none, answer, failure = engine:start(settings, "GET", "/hang", nil, nil, "", nil, 30, nil, nil, 5000)
+    assert.same({ nil, nil, "timeout", true }, { none, answer, failure.kind, failure.sent })
+    assert.is_false((pcall(call, "/x/1", "soon")))
+    assert.is_false((pcall(call)))
+    transfer, answer = call("/x/last", 5000)
+    assert.same({ nil, 200 }, { transfer, answer.status })
+  end)
+
+  it("gives what a finalizer calls, in the middle of another call, a transfer of its own", function()
+    local seen = 0
+    local function collected(f)
+      if _VERSION == "Lua 5.1" then
+        local proxy = rawget(_G, "newproxy")(true)
+        getmetatable(proxy).__gc = f
+      else
+        setmetatable({}, { __gc = f })
+      end
+    end
+    for _ = 1, 200 do
+      collected(function()
+        local _, answer, body = engine:start(settings, "GET", "/x/inner", nil, nil, "", nil, 5000, nil, nil, 5000)
+        seen = seen + (answer.status == 200 and body == "GET inner " and 1 or 0)
+      end)
+    end
+    for i = 1, 300 do
+      local _, _, body = engine:start(settings, "GET", "/x/" .. i, nil, nil, "", { "X-A: " .. ("y"):rep(i) }, 5000, nil, nil, 5000)
+      assert.equal(("GET %d "):format(i), body)
+      if i % 50 == 0 then
+        collectgarbage()
+      end
+    end
+    assert.equal(200, seen)
+  end)
+
   it("sends by flush what was started, and takes nothing that came", function()
     drive(start "/x/1") -- there is a connection
     local transfer = start "/later/0.05"
@@ -324,12 +382,11 @@ describe("core.engine", function()
     for i = 1, 48 do
       lines[i] = "X-" .. i .. ": " .. ("y"):rep(2000)
     end
-    local transfer, message = engine:start(settings, "GET", "/x", nil, nil, "", lines, 1000)
-    assert.is_nil(transfer)
-    assert.truthy(message:find("too long", 1, true))
-    transfer, message = engine:start(settings, "GET", "/" .. ("x"):rep(70000), nil, nil, "", nil, 1000)
-    assert.is_nil(transfer)
-    assert.truthy(message:find("too long a URL", 1, true))
+    for _, bad in ipairs { { "/x", lines, "too long" }, { "/" .. ("x"):rep(70000), nil, "too long a URL" } } do
+      local transfer, answer, failure = engine:start(settings, "GET", bad[1], nil, nil, "", bad[2], 1000)
+      assert.same({ nil, nil, "config", false }, { transfer, answer, failure.kind, failure.sent })
+      assert.truthy(failure.message:find(bad[3], 1, true))
+    end
     lines[49] = "X-49: y"
     assert.is_false((pcall(engine.start, engine, settings, "GET", "/x", nil, nil, "", lines, 1000)))
     assert.equal(0, engine:running())

@@ -115,6 +115,28 @@ for name, cjson in pairs(versions.all()) do
       assert.equal(1e300, engine.decode(engine.encode { 1e300 }, true)[1])
     end)
 
+    it("says of a text that it writes whether somebody should look at it before it is sent", function()
+      local function ordinary(value)
+        local text, is = engine.encode(value)
+        assert.equal("string", type(text))
+        return is
+      end
+      for _, value in ipairs {
+        {}, { a = "text", b = { 1, true, engine.null, "a/b+c==" } }, "\195\169t\195\169", '"quoted"', "back\\slash", "back\\\\no line",
+        "http://x/?a=b&c=%3C", engine.array {},
+      } do
+        assert.is_true(ordinary(value), tostring(value))
+      end
+      for _, value in ipairs {
+        "<INSERT>", { a = { "b<c" } }, { ["<"] = 1 }, "line\n", "return\r", "tab\t", "\1", "nul\0", "\226\128\156", "********", "*",
+        { n = 2 ^ 50, a = "<X>" },
+      } do
+        assert.is_false(ordinary(value), tostring(value))
+      end
+      local text, why = engine.encode(print)
+      assert.same({ "nil", "string" }, { type(text), type(why) })
+    end)
+
     it("keeps [] and {} apart, through reading and writing", function()
       for _, text in ipairs { "[]", "{}", "[[],{}]", '{"tags":[]}', '{"a":{"b":[[]]}}', "[ [ \r\n\t] ]" } do
         assert.equal((text:gsub("%s", "")), again(text))

@@ -7,7 +7,7 @@ local script = require "spec.support.script"
 
 local NEEDED = {
   "celements", "celements.assert", "celements.base_url", "celements.check", "celements.client", "celements.core",
-  "celements.error", "celements.instance", "celements.json", "celements.oauth", "celements.options",
+  "celements.error", "celements.instance", "celements.json", "celements.json.raw", "celements.oauth", "celements.options",
   "celements.params", "celements.request", "celements.version", "celements.wait", "celements.wait.block",
 }
 

@@ -247,7 +247,7 @@ end
 --- The door itself, for the modules that add methods to a client.
 -- call: method, path, and where there are any query (flat list of names and values) and
 -- query_text (when it is encoded already),
--- json (and body, when it is encoded already), compressed = false for a short answer,
+-- json (and body, when it is encoded already, and ordinary as celements.json.raw says), compressed = false for a short answer,
 -- usual_timeout (when neither options nor client name one), letters and element (the secrets
 -- to send, when not the client's two), empty = true where 404 "No ... found" is an empty
 -- list, wants where only a table can be the answer: the words for it, checked = true when the
@@ -270,7 +270,7 @@ function M.send(self, call, options, level)
       return nil, require("celements.failure").not_sent(call, "config", problem)
     end
   end
-  if call.json ~= nil then
+  if call.json ~= nil and not call.ordinary then
     local err = encode(call)
     if err then
       return nil, err

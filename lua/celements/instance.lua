@@ -6,12 +6,13 @@ local client = require "celements.client"
 local core = require "celements.core"
 local json = require "celements.json"
 local params_of = require "celements.params"
+local raw = require "celements.json.raw"
 
 ---@class celements.Client
 local methods = client.methods
 
 local unpack = table.unpack or unpack
-local encode, null, find = json.encode, json.null, string.find
+local encode, null, find = raw.encode, json.null, string.find
 local is_absent, count_of = params_of.is_absent, core.params.list
 
 local M = {}
@@ -105,25 +106,20 @@ function M.body(params, level)
   return body
 end
 
--- POST /instances with a complete body; text is that body encoded, where it is known;
--- checked says that the catalogue was asked.
-local function post(self, body, text, options, level, checked)
+-- POST /instances with a complete body; text is that body encoded, where it is known, and
+-- ordinary what celements.json.raw says of it; checked says that the catalogue was asked.
+local function post(self, body, text, ordinary, checked, options, level)
   local call = {
     method = "POST", path = "/instances", json = body, body = text, usual_timeout = TIMEOUT, wants = "an instance",
-    checked = checked,
+    ordinary = ordinary, checked = checked,
   }
   local instance, info = client.send(self, call, options, level + 1)
   return instance, info
 end
 
--- All that is missing and all that is still a template's text, before anything is sent; nil
--- when that is nothing.
-local function lacks(self, params, element, text)
-  local secrets = client.missing_secrets(self)
-  if element and secrets[1] == nil and text and not find(text, "<", 1, true) then
-    return nil -- the usual case, at one look
-  end
-  local missing = { unpack(secrets) }
+-- All that is missing and all that is still a template's text, before anything is sent.
+local function lacks(self, params, element)
+  local missing = { unpack(client.missing_secrets(self)) }
   if not element then
     missing[#missing + 1] = "element"
   end
@@ -134,21 +130,6 @@ end
 -- line break, a control character, a curly quote?
 local function may_be_pasted(text)
   return find(text, "\\n", 1, true) or find(text, "\\u00", 1, true) or find(text, "\226\128", 1, true)
-end
-
--- The body encoded, its credentials tidied where they have to be; nil: what sends it will say
--- why.  Or nil and the error.
-local function encode_tidied(body)
-  local text = encode(body)
-  if not text or not may_be_pasted(text) then
-    return text
-  end
-  local configuration, err = require("celements.pasted").tidied(body.configuration)
-  if err then
-    return nil, err
-  end
-  body.configuration = configuration
-  return (encode(body))
 end
 
 -- With a proxy the platform has the application's keys, and who brings tokens of their
@@ -192,34 +173,21 @@ local function shape(params, level)
   return body, tag, wants_check
 end
 
--- Creates what shape() made a body for.
-local function create(self, params, body, tag, wants_check, options, level)
-  local text, err = encode_tidied(body)
-  local lacking = lacks(self, params, body.element, text)
-  if tag or wants_check then
-    options = client.within(self, options, TIMEOUT)
+-- What is wrong with a body before it is sent, if anything, credentials tidied where they have
+-- to be; text is that body encoded, if it can be.
+local function problem_of(self, params, body, text, wants_check, options, level)
+  local err
+  if text and may_be_pasted(text) then
+    local configuration
+    configuration, err = require("celements.pasted").tidied(body.configuration)
+    body.configuration = configuration or body.configuration
   end
+  local lacking = lacks(self, params, body.element)
   if wants_check and is_usual(body) and not err then
-    lacking = lacking or { missing = {}, placeholders = {} }
     local prefix = params.providerData ~= nil and "providerData." or "provider_data."
-    err = require("celements.careful").check(self, body, lacking, prefix, options, level + 1)
-  elseif lacking then
-    err = params_of.incomplete(lacking.missing, lacking.placeholders) or err
+    return (require("celements.careful").check(self, body, lacking, prefix, options, level + 1))
   end
-  if err then
-    return nil, err
-  end
-  local instance, info
-  if tag then
-    local function once_more()
-      local made, about = post(self, body, nil, options, level + 1, wants_check)
-      return made, about
-    end
-    instance, info = require("celements.careful").once(self, once_more, { tag = tag, element = body.element }, options, level + 1)
-  else
-    instance, info = post(self, body, text, options, level + 1, wants_check)
-  end
-  return instance, info
+  return params_of.incomplete(lacking.missing, lacking.placeholders) or err
 end
 
 --- What client:create_instance does; `level` is whose line a raised error names, as for
@@ -229,7 +197,27 @@ function M.create(self, params, options, level)
   if options ~= nil then
     client.check_options(options, level + 1)
   end
-  local instance, info = create(self, params, body, tag, wants_check, options, level + 1)
+  if tag or wants_check then
+    options = client.within(self, options, TIMEOUT)
+  end
+  local text, ordinary = encode(body)
+  if ordinary ~= true or not body.element or wants_check or client.missing_secrets(self)[1] then
+    local err = problem_of(self, params, body, text, wants_check, options, level + 1)
+    if err then
+      return nil, err
+    end
+    text, ordinary = nil, false
+  end
+  local instance, info
+  if tag then
+    local function create()
+      local made, about = post(self, body, nil, false, wants_check, options, level + 1)
+      return made, about
+    end
+    instance, info = require("celements.careful").once(self, create, { tag = tag, element = body.element }, options, level + 1)
+  else
+    instance, info = post(self, body, text, ordinary, wants_check, options, level + 1)
+  end
   return instance, info
 end
 
@@ -241,11 +229,11 @@ end
 ---@return celements.Instance? instance
 ---@return celements.Info info  or celements.Error
 function M.create_item(self, params, options)
-  local fine, body, tag, wants_check = pcall(shape, params, 1) -- names no line: its place in the list says where
+  local fine, problem = pcall(shape, params, 1) -- names no line: its place in the list says where
   if not fine then
-    return nil, require("celements.failure").not_sent({ method = "POST", path = "/instances" }, "config", body)
+    return nil, require("celements.failure").not_sent({ method = "POST", path = "/instances" }, "config", problem)
   end
-  local instance, info = create(self, params, body, tag, wants_check, options, 2)
+  local instance, info = M.create(self, params, options, 2)
   return instance, info
 end
 

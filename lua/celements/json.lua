@@ -1,25 +1,23 @@
 --- JSON in and out: exact, and with errors a person can act on.
--- lua-cjson does the work, through a private instance inside the C core; here its
--- refusals become errors, and a broken text is looked at again to find its first
--- fault.  Knows nothing of HTTP.
+-- lua-cjson does the work, through celements.json.raw; here its refusals become errors, and a
+-- broken text is looked at again to find its first fault.  Knows nothing of HTTP.
 
-local core = require "celements.core"
 local error_of = require "celements.error"
+local raw = require "celements.json.raw"
 
-local engine = core.json.new()
-local decode_text, encode_value = engine.decode, engine.encode
+local decode_text, encode_value = raw.decode, raw.encode
 
 local M = {}
 
 --- JSON's null, the same value as lua-cjson's; truthy, so compare with it.
-M.null = engine.null
+M.null = raw.null
 
 --- Marks a table as an array, so that it is written as `[]` even when it is empty.
 --- Returns the same table.  Arrays that were decoded are marked already.
 ---@generic T: table
 ---@param list T
 ---@return T
-M.array = engine.array
+M.array = raw.array
 
 local function check_string(name, value, what)
   if type(value) ~= "string" then

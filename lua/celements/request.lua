@@ -3,7 +3,7 @@
 -- (celements.retry) and nothing of elements or instances.
 
 local core = require "celements.core"
-local json = require "celements.json"
+local raw = require "celements.json.raw"
 local wait = require "celements.wait"
 
 local M = {}
@@ -14,7 +14,8 @@ M.DEFAULT_TIMEOUT = 60
 local DEFAULT_TIMEOUT = M.DEFAULT_TIMEOUT
 
 local clock = core.engine.clock
-local decode_answer, engine_of = json.decode_answer, wait.engine
+local decode, engine_of, find = raw.decode, wait.engine, wait.find
+local type = type
 
 -- A number in [0, 1) that differs between processes started in the same second.
 local function random()
@@ -57,12 +58,12 @@ local function read(state, call, answer, rest)
   if status < 200 or status >= 300 then
     return judge(state, call, answer, rest)
   end
-  local value, err = true, nil
+  local value, why = true, nil
   if rest ~= "" then
-    value, err = decode_answer(rest)
+    value, why = decode(rest)
   end
   if value == nil then
-    return judge(state, call, answer, rest, "the answer is " .. err.message)
+    return judge(state, call, answer, rest, "the answer is not JSON: " .. why)
   elseif call.wants and type(value) ~= "table" then
     return judge(state, call, answer, rest, "the answer is not " .. call.wants) -- who knows what answered
   end
@@ -108,13 +109,13 @@ end
 -- counted and told already.
 local function attempt(state, call, waiter, ms, number)
   local engine, problem = engine_of()
-  local transfer
-  if engine then
-    transfer, problem = engine:start(state.settings, call.method, call.path, call.query_text, call.body,
-      call.letters or state.letters, call.lines or state.lines, ms, call.element, call.compressed)
-  end
-  if not transfer then
+  if not engine then
     return nil, { kind = "config", message = problem, sent = false }
+  end
+  local transfer, answer, rest = engine:start(state.settings, call.method, call.path, call.query_text, call.body,
+    call.letters or state.letters, call.lines or state.lines, ms, call.element, call.compressed, waiter.slice_ms)
+  if not transfer then
+    return answer, rest
   end
   local alone = waiter.may_be_left and end_alone(state, call, number) -- elsewhere nothing ends a thread from outside
   local done
@@ -138,11 +139,11 @@ end
 --- Send a call and bring its answer, trying again where that is safe.
 -- Yields where the waiter does, blocks elsewhere.  What a call leaves out, the client has.
 ---@param state table  a client's inside; see celements.client
----@param call {method: string, path: string, query_text?: string, json?: any, body?: string, letters?: string, element?: celements.Secret, lines?: string[], compressed?: boolean, timeout?: number, usual_timeout?: number, deadline?: number, retries?: integer, empty?: boolean, wants?: string, in_loop?: boolean, checked?: boolean}
+---@param call {method: string, path: string, query_text?: string, json?: any, body?: string, letters?: string, element?: celements.Secret, lines?: string[], compressed?: boolean, timeout?: number, usual_timeout?: number, deadline?: number, retries?: integer, empty?: boolean, wants?: string, in_loop?: boolean, ordinary?: boolean, checked?: boolean}
 ---@return any? result  the decoded answer; true for an empty one
 ---@return table info  or celements.Error
 function M.perform(state, call)
-  local waiter, problem = wait.find(state.waiter, call.in_loop)
+  local waiter, problem = find(state.waiter, call.in_loop)
   if waiter and waiter.check then
     local may, why = waiter.check()
     problem = not may and why or nil
@@ -163,7 +164,9 @@ function M.perform(state, call)
   local number, now, sent_before, hook_error = 1, started, false, nil
   while true do
     local answer, rest, told = attempt(state, call, waiter, (deadline - now) * 1000, number)
-    if not told then
+    if answer and answer.reused and not told then
+      stats.reused = stats.reused + 1 -- as most are
+    elseif not told then
       count_attempt(stats, answer)
     end
     local result, err = read(state, call, answer, rest)

@@ -372,7 +372,7 @@ function core.engine.library() end
 ---@class celements.Engine
 local Engine = {}
 
---- Start a call.  Nothing is sent before the next step.
+--- Start a call.  Without `ms` nothing is sent before the next step.
 ---@param settings celements.Settings
 ---@param method string
 ---@param path string  encoded
@@ -383,9 +383,11 @@ local Engine = {}
 ---@param timeout_ms number
 ---@param element? celements.Secret  the token for "e"
 ---@param compressed? boolean  is a compressed answer asked for?  nil: by a GET
----@return celements.Transfer? transfer
----@return string? problem
-function Engine:start(settings, method, path, query, body, secrets, lines, timeout_ms, element, compressed) end
+---@param ms? number  work on all that is in flight for so long, or until this call is over
+---@return celements.Transfer? transfer  nil: the call is over
+---@return celements.Info? answer  nil: it failed, or is in flight
+---@return string|celements.core.Failure|nil rest  the answer's body, or what failed
+function Engine:start(settings, method, path, query, body, secrets, lines, timeout_ms, element, compressed, ms) end
 
 --- Work on all that is in flight until this transfer is done, the time is up or a signal came.
 ---@param transfer celements.Transfer

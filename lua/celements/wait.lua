@@ -6,6 +6,7 @@
 --   wait(engine, transfer, late)  until it is done; true, or nil and a problem.  Where the
 --                                 code that waits can be ended from outside (may_be_left),
 --                                 late(transfer) gets what then comes
+--   slice_ms                      may be there: a call may block for so long before it is waited for
 --   sleep(seconds)
 --   pause(seconds, err)           may be there: the same between two attempts, the first of which
 --                                 ended with that error
@@ -116,7 +117,7 @@ function M.find(name, in_loop)
       return inside
     end
   end
-  name = name or at_home()
+  name = name or (loaded.ngx or loaded.cqueues) and at_home() or "block"
   local waiter = ready[name]
   if waiter then
     return waiter

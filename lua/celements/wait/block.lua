@@ -7,7 +7,7 @@ local SLICE_MS = 200
 
 local board -- celements.wait.board, from the first basket on: a script that runs once has none
 
-local M = { name = "block" }
+local M = { name = "block", slice_ms = SLICE_MS }
 
 --- Until the transfer is done.
 ---@param engine celements.Engine
