@@ -143,8 +143,8 @@ uninstall:   ## take away what install put there
 	@rm -rf "$(DESTDIR)$(LUA_SHARE)/celements" "$(DESTDIR)$(LUA_LIB)/celements"
 	@rm -f "$(DESTDIR)$(LUA_SHARE)/celements.lua"
 
-clean:   ## remove build/
-	rm -rf build
+clean:   ## remove build/, and what luarocks make leaves
+	rm -rf build celements csrc/*.o
 
 help:   ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*   ## \(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-15s %s\n", $$1, $$2 }'

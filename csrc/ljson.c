@@ -131,7 +131,7 @@ static int settle_number(lua_State *L)
     int whole;
     lua_Integer integer = lua_tointegerx(L, -1, &whole);
 
-    if (whole && integer > -(lua_Integer)EXACT && integer < (lua_Integer)EXACT) {
+    if (whole && integer >= -(lua_Integer)EXACT && integer <= (lua_Integer)EXACT) {
         lua_pop(L, 1);
         lua_pushinteger(L, integer);
         return 1;

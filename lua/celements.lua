@@ -4,10 +4,13 @@
 -- A module for another Lua does not get as far as to say so itself: it lacks symbols.
 local built, why = pcall(require, "celements.core")
 if not built and tostring(why):find "undefined symbol" then
-  error(("the C core of celements that is found here is built for another Lua than this %s: install it for this one "
-    .. "(luarocks --lua-version=..., or make install LUA=...), or look at LUA_CPATH\n%s"):format(_VERSION, tostring(why)), 0)
+  error(("the C core of celements that is found first is built for another Lua than this %s: install it for this one "
+    .. "(luarocks --lua-version=..., or make install LUA=...), and look at LUA_CPATH and at what luarocks left in this "
+    .. "directory (make clean)\n%s"):format(_VERSION, tostring(why)), 0)
 elseif not built then
-  error(tostring(why), 0)
+  local is_missing = tostring(why):find("module 'celements.core' not found", 1, true)
+  local advice = ("the C core of celements is not there for this %s: in a checkout `make LUA=...` builds it\n"):format(_VERSION)
+  error((is_missing and advice or "") .. tostring(why), 0)
 end
 
 local client = require "celements.client"

@@ -91,6 +91,22 @@ describe("a callback", function()
     refused("access_denied", "?oauth_verifier=v&denied=t")
   end)
 
+  it("shows no grant in what is said of it", function()
+    for _, url in ipairs {
+      "?error=server_error&error_description=code%20canary-c0de%20bad&code=canary-c0de", "?error=canary-c0de&code=canary-c0de",
+      "?error=no&error_description=canary-c0de&access_token=canary-c0de", "?error=no+canary-c0de&refresh_token=canary-c0de",
+      "?code=canary-c0de&canary-c0de", "?code=canary-c0de&x-canary-c0de=1&x-canary-c0de=2", "?error=canary-c0de&oauth_verifier=canary-c0de",
+    } do
+      local granted, err = celements.parse_callback(url)
+      assert.is_nil(granted)
+      for name, value in pairs(err) do
+        assert.is_nil(tostring(value):find("canary", 1, true), name)
+      end
+      assert.is_nil(tostring(err):find("canary", 1, true), tostring(err))
+    end
+    refused("server_error", "?error=server_error&code=err") -- so short a code is none
+  end)
+
   it("cannot break the line of a log with what it brings", function()
     local err = refused("a b", "?error=a%0Ab&error_description=x%0D%0Ay%1b%5b31m")
     assert.falsy(tostring(err):find("%c"))

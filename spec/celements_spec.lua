@@ -32,6 +32,17 @@ describe("celements", function()
     assert.truthy(err:find("undefined symbol: luaL_setfuncs", 1, true), err)
   end)
 
+  it("says what to do when there is no C core", function()
+    local fine, _, err = child [[
+      package.cpath = "/nowhere/?.so"
+      package.loaded["celements.core"] = nil
+      require "celements"
+    ]]
+    assert.is_false(fine)
+    assert.truthy(err:find("the C core of celements is not there for this " .. _VERSION .. ": in a checkout `make LUA=...`", 1, true), err)
+    assert.truthy(err:find("/nowhere/celements/core.so", 1, true), err)
+  end)
+
   it("writes no global but assert, and that only where it shows no error of ours", function()
     local fine, out, err = child [[
       local before, stock = {}, assert

@@ -133,7 +133,7 @@ describe("core.engine", function()
     -- Nothing is sent where it may not wait; what is in flight is worked on where it may.
     local unsent = assert(call("/x/unsent", 0))
     assert.is_false(unsent:done())
-    call("/x/another", 5000)
+    call("/later/0.5", 5000)
     assert.is_true(unsent:done())
     assert.equal("GET unsent ", body_of(unsent))
     -- What fails by then is told at once.

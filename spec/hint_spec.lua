@@ -88,6 +88,19 @@ describe("a refusal of the sandbox", function()
 end)
 
 describe("a refusal on the wire", function()
+  it("of who sent no secrets says that, and how to give them", function()
+    local server = recorder.start()
+    for _, case in ipairs { { nil, nil, "no org_secret and no user_secret:" }, { "u", nil, "no org_secret:" }, { nil, "o", "no user_secret:" } } do
+      server:answer { { status = 401, body = '{"message": "Invalid Organization or User secret"}' } }
+      local client = celements.new { base_url = server.url, user_secret = case[1], org_secret = case[2], retries = 0 }
+      local _, err = client:request("GET", "/instances")
+      assert.equal("auth", err.kind)
+      assert.truthy(err.hint:find("no secrets were sent, since this client has " .. case[3], 1, true), err.hint)
+      assert.is_nil(server:request().headers.authorization)
+    end
+    server:stop()
+  end)
+
   it("that names missing keys has the hint to ask first where that helps and was not done", function()
     local server = recorder.start()
     local client = celements.new { base_url = server.url, user_secret = "u", org_secret = "o", retries = 0 }

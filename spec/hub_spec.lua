@@ -199,6 +199,40 @@ describe("a client of one instance", function()
     assert.same({ 1, 0, {} }, { other:stats().calls, other:stats().failed, other:stats().failures })
   end)
 
+  it("takes no 404 for the end of a list that is to go on", function()
+    local page = { body = "[1, 2]", headers = { ["Elements-Next-Page-Token"] = "t" } }
+    local none = { status = 404, body = '{"message": "No contacts found"}' }
+    for _, list in ipairs {
+      function() return hub:pages "/contacts" end, function() return client:instances() end, function() return client:elements() end,
+    } do
+      server:answer { page, none }
+      local rows, err = list():all()
+      assert.is_nil(rows)
+      assert.same({ "not_found", 404 }, { err.kind, err.status })
+    end
+    server:answer { none }
+    local rows, err = hub:pages("/contacts", nil, { page = "t" }):all()
+    assert.is_nil(rows)
+    assert.equal("not_found", err.kind)
+    -- What `once` does not find on a page that it cannot read may be there all the same.
+    server:answer { page, none, { body = '{"id": 1, "token": "t"}' } }
+    rows, err = client:create_instance { element = "x", name = "n", once = "customer-42" }
+    assert.is_nil(rows)
+    assert.equal("not_found", err.kind)
+    for _, request in ipairs(server:requests()) do
+      assert.equal("GET", request.method)
+    end
+  end)
+
+  it("takes an object for no list, though it be empty", function()
+    server:answer { { body = "{}" } }
+    local rows, err = hub:pages("/contacts"):all()
+    assert.is_nil(rows)
+    assert.same({ "decode", "the answer is not a list" }, { err.kind, err.message })
+    server:answer { { body = "[]" } }
+    assert.same({}, hub:pages("/contacts"):all())
+  end)
+
   it("takes no other 404 for one", function()
     for _, message in ipairs { "No contact found with id 5", "Not found", "There are No contacts found here", "No route" } do
       server:answer { { status = 404, body = ('{"message": "%s"}'):format(message) } }

@@ -61,6 +61,14 @@ describe("a call about an instance", function()
     end
   end)
 
+  it("takes any id that a number holds exactly", function()
+    for _, text in ipairs { "9007199254740992", "9007199254740991" } do
+      server:answer { { body = "{}" } }
+      assert(client:get_instance(tonumber(text)))
+      assert.equal("/elements/api-v2/instances/" .. text, server:request().target)
+    end
+  end)
+
   it("encodes an id that is no number as one segment of the path", function()
     server:answer { { body = "{}" } }
     client:get_instance "../elements?x=1/#"
@@ -89,7 +97,7 @@ describe("a call about an instance", function()
       { function() local r = client:delete_instance "" return r, nil end, "the instance's id is empty" },
       { function() local r = client:delete_instance(1.5) return r, nil end, "the instance's id has to be a whole number" },
       { function() local r = client:delete_instance(0 / 0) return r, nil end, "the instance's id has to be a whole number" },
-      { function() local r = client:get_instance(2 ^ 53) return r, nil end,
+      { function() local r = client:get_instance(2 ^ 53 + 2) return r, nil end,
         "the instance's id is beyond 2^53 and may have been rounded already: give it as text" },
       { function() local r = client:get_instance(-math.huge) return r, nil end, "the instance's id has to be a whole number" },
       { function() local r = client:get_instance { id = 5 } return r, nil end,

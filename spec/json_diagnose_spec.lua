@@ -153,6 +153,7 @@ describe("a tidy document", function()
     each('"[^"\n]*"', function(before, found, after)
       broken(before, "“" .. found:sub(2, -2) .. "”" .. after, "curly quote")
       broken(before .. found:sub(1, -2), "”" .. after, "curly quote")
+      broken(before, "«" .. found:sub(2, -2) .. "»" .. after, "curly quote")
     end)
   end)
 

@@ -61,6 +61,14 @@ for name, cjson in pairs(versions.all()) do
         assert.equal("integer", math.type(value.id))
         assert.equal("integer", math.type(value.list[2]))
       end
+      for _, text in ipairs { "9007199254740992", "-9007199254740992" } do
+        for _, strict in ipairs { true, false } do
+          local number = engine.decode("[" .. text .. "]", strict)[1]
+          assert.equal(tonumber(text), number)
+          assert.equal(text, has_integers and tostring(number) or ("%.0f"):format(number))
+          assert.equal("[" .. text .. "]", engine.encode { number })
+        end
+      end
     end)
 
     it("brings ids and time stamps back digit for digit", function()

@@ -235,6 +235,13 @@ describe("oauth_url", function()
     end
   end)
 
+  it("takes null for not given", function()
+    local null = celements.null
+    assert.equal("apiKey=k&scope=", query_of { api_key = "k", api_secret = null, scope = "", state = null, siteAddress = null, post = null })
+    server:answer { { body = "{}" } }
+    assert.equal("apiKey=k", query_of { api_key = "k", scope = null })
+  end)
+
   it("is refused before sending when the element is missing or a value is still a template's", function()
     for _, element in ipairs { "", celements.null, {} } do
       local answer, err = client:oauth_url { element = element, api_key = "<INSERT_KEY>",

@@ -1,3 +1,4 @@
+local celements = require "celements"
 local errors = require "celements.error"
 local page = require "celements.page"
 
@@ -22,7 +23,7 @@ local THREE = {
 }
 
 local function rows_of(it)
-  local rows = {}
+  local rows = celements.array {}
   for row in it do
     rows[#rows + 1] = row
   end
@@ -63,15 +64,15 @@ describe("the rows of a list", function()
   end)
 
   it("are none where the list is empty", function()
-    local it = page.new((list_of { [""] = { rows = {} } }))
+    local it = page.new((list_of { [""] = { rows = celements.array {} } }))
     assert.same({}, rows_of(it))
     assert.equal(0, it.count)
   end)
 
   it("do not end at an empty page in the middle", function()
     local fetch, asked = list_of {
-      [""] = { rows = {}, next = "b" }, b = { rows = { 1 }, next = "c" }, c = { rows = {}, next = "d" },
-      d = { rows = {}, next = "e" }, e = { rows = { 2 }, next = "f" }, f = { rows = {} },
+      [""] = { rows = celements.array {}, next = "b" }, b = { rows = { 1 }, next = "c" }, c = { rows = celements.array {}, next = "d" },
+      d = { rows = celements.array {}, next = "e" }, e = { rows = { 2 }, next = "f" }, f = { rows = celements.array {} },
     }
     assert.same({ 1, 2 }, rows_of(page.new(fetch)))
     assert.same({ "", "b", "c", "d", "e", "f" }, asked)
@@ -143,7 +144,7 @@ describe("what stands beside the rows", function()
   it("is every remark of the platform's, in its order", function()
     local it = page.new((list_of {
       [""] = { rows = { 1 }, next = "b", warning = "cut to 100" }, b = { rows = { 2 }, next = "c" },
-      c = { rows = {}, warning = "cut to 50" },
+      c = { rows = celements.array {}, warning = "cut to 50" },
     }))
     assert.same({}, it.warnings)
     it()
@@ -206,7 +207,7 @@ describe("a page that cannot be had", function()
 
   it("raises, so that no loop takes it for the end", function()
     local it = broken()
-    local rows = {}
+    local rows = celements.array {}
     local fine, err = pcall(function()
       for row in it do
         rows[#rows + 1] = row
@@ -279,7 +280,7 @@ describe("a list that cannot be followed", function()
     assert.truthy(err.message:find("same page token twice", 1, true))
     assert.truthy(err.hint)
     assert.equal(1, it.count) -- the page that repeats brings nothing
-    fails { [""] = { rows = {}, next = "b" }, b = { rows = {}, next = "c" }, c = { rows = {}, next = "b" } }
+    fails { [""] = { rows = celements.array {}, next = "b" }, b = { rows = celements.array {}, next = "c" }, c = { rows = celements.array {}, next = "b" } }
   end)
 
   it("gives a token a second time after many others, and none of those is taken for another", function()
@@ -305,7 +306,7 @@ describe("a list that cannot be followed", function()
   end)
 
   it("is none: a thing, a text or nothing in its place would look like its end", function()
-    for _, rows in ipairs { true, "a text", 5, { contacts = { 1, 2 } }, { id = 5 } } do
+    for _, rows in ipairs { true, "a text", 5, { contacts = { 1, 2 } }, { id = 5 }, {} } do
       local err = fails { [""] = { rows = rows, id = "r1" } }
       assert.same({ "decode", "the answer is not a list", "r1", 200 }, { err.kind, err.message, err.request_id, err.status })
     end

@@ -179,11 +179,15 @@ describe("the code of the README", function()
     }
     local code = blocks("lua", guides.connecting)
 
+    local start = table.remove(code, 1)
+
     for n, expected in ipairs(EXPECTED) do
       it(expected[1], function()
-        local output, status = run(code[n])
-        assert.equal(0, status, output)
-        assert.matches(expected[2], output)
+        for _, text in ipairs { code[n], start .. "\n" .. code[n]:gsub("celements%.new%(%)", "celements.new(options)", 1) } do
+          local output, status = run(text)
+          assert.equal(0, status, output)
+          assert.matches(expected[2], output)
+        end
       end)
     end
 

@@ -81,6 +81,38 @@ describe("the sandbox lets in", function()
     end
   end)
 
+  it("no array where there has to be an object, nor the other way round: 400", function()
+    local function status(method, path, body)
+      return (sandbox:call(method, path, { body = body, headers = { ["content-type"] = "application/json" } }))
+    end
+    local fine = '{"element":{"key":"typeform"},"name":"n","configuration":{"api.key":"sandbox-typeform-key"}%s}'
+    for more, expected in pairs {
+      [""] = 200, [',"tags":[]'] = 200, [',"tags":{}'] = 400, [',"tags":["a"],"providerData":[]'] = 400, [',"providerData":{}'] = 200,
+      [',"retrieveObjectsAfterInstantiation":true'] = 200, [',"retrieveObjectsAfterInstantiation":"maybe"'] = 400,
+    } do
+      assert.equal(expected, status("POST", "/instances", fine:format(more)), more)
+    end
+    assert.equal(400, status("POST", "/instances", "[]"))
+    assert.equal(400, status("PATCH", "/instances/12345", "[]"))
+    assert.equal(400, status("PATCH", "/instances/12345", '{"tags":{}}'))
+    assert.equal(200, status("PATCH", "/instances/12345", '{"tags":[]}'))
+  end)
+
+  it("no query that a call about instances does not have: 400", function()
+    local function status(method, path)
+      return (sandbox:call(method, path))
+    end
+    for query, expected in pairs {
+      ["tags%5B%5D=a&tags%5B%5D=b&searchText=x&hydrate=false&pageSize=1"] = 200, ["hydrate=true"] = 200, ["hydrate=banana"] = 400,
+      ["pageSize=1&pageSize=2"] = 400, ["foo=bar"] = 400, ["page_size=5"] = 400,
+    } do
+      assert.equal(expected, status("GET", "/instances?" .. query), query)
+    end
+    assert.equal(400, status("GET", "/instances/12345?hydrate=true"))
+    assert.equal(400, status("POST", "/instances?foo=bar"))
+    assert.equal(400, status("PUT", "/instances/12345?reAuthenticate=maybe"))
+  end)
+
   it("only who takes JSON: 406", function()
     for accept, expected in pairs{
       ["application/json"] = 200, ["*/*"] = 200, ["application/*;q=0.5"] = 200, ["text/html, */*;q=0.1"] = 200,

@@ -83,8 +83,13 @@ describe("whoami", function()
     local request = server:request()
     assert.same({ "GET", "/elements/api-v2/organizations/me", "User uSer, Organization oRg" },
       { request.method, request.target, request.headers.authorization })
-    server:answer { { status = 401 } }
     local err
+    for _, body in ipairs { "", "5" } do
+      server:answer { { body = body } }
+      me, err = client:whoami()
+      assert.same({ nil, "decode", "the answer is not an organization" }, { me, err.kind, err.message })
+    end
+    server:answer { { status = 401 } }
     me, err = client:whoami()
     assert.is_nil(me)
     assert.equal("auth", err.kind)
@@ -162,6 +167,7 @@ describe("the curl command for a call", function()
       { function() local r = client:curl(nil, "/x") return r, nil end, "the method has to be a string, not a nil" },
       { function() local r = client:curl("GET", "/x", { reveal = 1 }) return r, nil end,
         "reveal has to be a boolean or nil, not a number" },
+      { function() local r = client:curl("GET", "/x", { revel = true }) return r, nil end, "unknown option 'revel', did you mean 'reveal'?" },
       { function() local r = client:curl("GET", "/x", { jsn = 1 }) return r, nil end, "unknown option 'jsn', did you mean 'json'?" },
       { function() local r = client:curl("GET", "/x", "y") return r, nil end, "options has to be a table, not a string" },
     } do

@@ -14,6 +14,11 @@ local M = {}
 
 local OPTIONS = { headers = true, timeout = true, retries = true, query = true, json = true, element_token = true }
 
+local DISPLAY_OPTIONS = { reveal = true }
+for name in pairs(OPTIONS) do
+  DISPLAY_OPTIONS[name] = true
+end
+
 local NO_OPTIONS = {}
 
 local AS_WRITTEN = {} -- a query's names are the wire's, and have no places
@@ -58,7 +63,7 @@ function M.flat_query(query, level)
 end
 
 -- What request() is given as a call; raises for what cannot be one.
-local function as_asked(method, path, options, level)
+local function as_asked(method, path, options, level, known)
   check.type(method, "string", "the method", level + 1)
   check.type(path, "string", "the path", level + 1)
   method = method:upper()
@@ -70,7 +75,7 @@ local function as_asked(method, path, options, level)
     error("the path has to start with '/' and be percent-encoded, without the base URL; "
       .. "celements.path('instances', id) makes one", level + 1)
   end
-  client.check_options(options, level + 1, OPTIONS)
+  client.check_options(options, level + 1, known or OPTIONS)
   options = options or NO_OPTIONS
   local query = options.query
   local text = query ~= nil and core.params.query(query, AS_WRITTEN, AS_WRITTEN) or nil
@@ -101,12 +106,12 @@ end
 ---@param self celements.Client
 ---@param method string
 ---@param path string
----@param options table?  as for client:request()
+---@param options table?  as for client:request(), and reveal
 ---@param level integer
 ---@return table call  with query, json, lines, letters, element and the client's secrets
 ---@return string base_url
 function M.describe(self, method, path, options, level)
-  local call = as_asked(method, path, options, level + 1)
+  local call = as_asked(method, path, options, level + 1, DISPLAY_OPTIONS)
   if options and options.query ~= nil then
     call.query = M.flat_query(options.query, level + 1)
   end

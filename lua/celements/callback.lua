@@ -105,17 +105,26 @@ local function read_table(arguments, found)
   end
 end
 
--- A provider's words, fit for one line of a log.
-local function plain(text)
-  return (text:gsub("%c", " "):sub(1, 300))
+-- These are words that a provider may say of a refusal, and of no use to anybody else.
+local WORDS = { state = true, error = true, denied = true }
+
+-- Text of the callback, fit for one line of a log: without what else in it may be a grant.
+local function plain(text, found)
+  local values = {}
+  for name, value in pairs(found) do
+    if core.secret.is_name(name) or NOT_EMPTY[name] and not WORDS[name] then
+      values[#values + 1] = value
+    end
+  end
+  return (core.secret.redact(text, values):gsub("%c", " "):sub(1, 300))
 end
 
 local function refusal(found)
   if found.error then
-    local reason = plain(found.error)
+    local reason = plain(found.error, found)
     local message = "the provider answers: " .. reason
     if found.error_description and found.error_description ~= "" then
-      message = message .. " (" .. plain(found.error_description) .. ")"
+      message = message .. " (" .. plain(found.error_description, found) .. ")"
     end
     local hint
     if reason == "access_denied" then
@@ -152,9 +161,9 @@ function M.parse(url, expected)
   local read = type(url) == "string" and read_text or read_table
   local reason, at = read(url, found)
   if reason == "repeated" then
-    return fail(reason, ("the callback has the parameter %s more than once"):format(plain(at)))
+    return fail(reason, ("the callback has the parameter %s more than once"):format(plain(at, found)))
   elseif reason then
-    return fail(reason, ("the callback has the parameter %s without a value"):format(plain(at)))
+    return fail(reason, ("the callback has the parameter %s without a value"):format(plain(at, found)))
   end
   local message, hint
   reason, message, hint = refusal(found)

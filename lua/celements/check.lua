@@ -87,7 +87,7 @@ end
 function M.id(value, name, level)
   local kind = type(value)
   if kind == "string" and value ~= "" and #value <= ID_MAX
-    or kind == "number" and value % 1 == 0 and value > -2 ^ 53 and value < 2 ^ 53 then
+    or kind == "number" and value % 1 == 0 and value >= -2 ^ 53 and value <= 2 ^ 53 then
     return
   end
   M.type(value, "string or number", name, level + 1)

@@ -61,8 +61,14 @@ local function new_state(options, level)
   if proxy == nil and options.loopback then
     proxy = "" -- a proxy's loopback is not ours
   end
+  local missing = {}
+  for _, name in ipairs { "org_secret", "user_secret" } do
+    if not options[name] then
+      missing[#missing + 1] = name
+    end
+  end
   last_settings_id = last_settings_id + 1
-  local state = {
+  return {
     waiter = options.waiter,
     on_response = options.on_response,
     timeout = options.timeout,
@@ -70,7 +76,7 @@ local function new_state(options, level)
     lines = options.headers and require("celements.headers").lines(options.headers, level + 1),
     letters = user and org and "uo" or "",
     secrets = { user or NO_SECRET, org or NO_SECRET, core.secret.new(proxy_password(options.proxy)) },
-    missing = {},
+    missing = missing,
     stats = { calls = 0, reused = 0, opened = 0, unanswered = 0, failed = 0, failures = {} },
     settings = core.engine.settings {
       id = last_settings_id,
@@ -88,6 +94,7 @@ local function new_state(options, level)
     place = {
       base_url = options.base_url,
       ca_file = options.ca_file,
+      missing = missing,
       swapped = look_swapped(options.user_secret, options.org_secret),
       proxy = function()
         return require("celements.proxy").of(proxy)
@@ -98,12 +105,6 @@ local function new_state(options, level)
       end,
     },
   }
-  for _, name in ipairs { "org_secret", "user_secret" } do
-    if not options[name] then
-      state.missing[#state.missing + 1] = name
-    end
-  end
-  return state
 end
 
 local M = {}

@@ -48,7 +48,8 @@ function M.list(self, where, query, options, level, needs, of_call)
     for i = 1, #query do
       flat[#flat + 1] = query[i]
     end
-    local request = { method = "GET", path = where, query = flat, empty = true, in_loop = in_loop }
+    -- Behind a page token there are rows: "No ... found" is no end there.
+    local request = { method = "GET", path = where, query = flat, empty = not token, in_loop = in_loop }
     local rows, info = client.send(self, request, of_call, level + 1)
     return rows, info
   end, options)

@@ -28,6 +28,10 @@ local function auth(err, place, call)
   if err.provider_message then
     return PROVIDER .. ": the user has to connect the account again, for client:reauthenticate()"
   end
+  if place.missing and place.missing[1] then
+    return ("no secrets were sent, since this client has no %s: set the environment (CELEMENTS_USER_SECRET, "
+      .. "CELEMENTS_ORG_SECRET), or give the options to celements.new"):format(table.concat(place.missing, " and no "))
+  end
   if place.swapped then
     return "user_secret has the form of an organization secret: the two are probably swapped"
   end
@@ -180,7 +184,7 @@ local BY_KIND = {
 
 --- The hint for an error, or nil when there is nothing to add.
 ---@param err celements.Error
----@param place {base_url: string, proxy?: fun(): string?, ca_file?: string, swapped?: boolean, trust?: fun(): table}
+---@param place {base_url: string, proxy?: fun(): string?, ca_file?: string, missing?: string[], swapped?: boolean, trust?: fun(): table}
 ---@param call {element?: celements.Secret, checked?: boolean}  sent with an instance's token; after asking the catalogue
 ---@return string?
 function M.of(err, place, call)

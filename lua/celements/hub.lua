@@ -186,7 +186,8 @@ function hub:pages(path, query, options)
       flat[#flat + 1] = "nextPage"
       flat[#flat + 1] = token
     end
-    local request = { method = "GET", path = path, query = flat, empty = true, in_loop = in_loop }
+    -- Behind a page token there are rows: "No ... found" is no end there.
+    local request = { method = "GET", path = path, query = flat, empty = not token, in_loop = in_loop }
     request.letters, request.element = "ue", state.token
     local rows, info = client.send(state.client, request, of_call, 2)
     return rows, info

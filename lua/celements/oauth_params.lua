@@ -6,6 +6,7 @@
 local check = require "celements.check"
 local core = require "celements.core"
 local errors = require "celements.error"
+local json = require "celements.json"
 local params_of = require "celements.params"
 
 local M = {}
@@ -138,6 +139,11 @@ end
 ---@return celements.Error? err
 function M.read(params, renames, places, level)
   local wire = params_of.wire(params, renames, level + 1)
+  for name, value in pairs(wire) do
+    if value == json.null then
+      wire[name] = nil -- not given
+    end
+  end
   if wire.post ~= nil then
     check.type(wire.post, "boolean", "post", level + 1)
   end

@@ -4,6 +4,7 @@
 -- stays readable.  Pure: how a page is fetched is an argument.
 
 local errors = require "celements.error"
+local json = require "celements.json"
 
 ---@class celements.Pages
 ---@field next_page string?  the token that goes on behind the current page; nil on the last
@@ -57,9 +58,11 @@ local function not_a_list(info)
   }
 end
 
+local ARRAY = getmetatable(json.array {})
+
 -- An object without rows would look like a list that has ended.
 local function is_list(rows)
-  return type(rows) == "table" and (#rows > 0 or next(rows) == nil)
+  return type(rows) == "table" and (#rows > 0 or getmetatable(rows) == ARRAY)
 end
 
 -- Two numbers that tell tokens apart: polynomials of their bytes, modulo two primes that keep

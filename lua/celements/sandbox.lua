@@ -54,7 +54,8 @@ function M.model(options)
   for name, value in pairs(options) do
     filled[name] = value
   end
-  return model.new(filled)
+  local made = model.new(filled, 2) -- a tail call would have no line for what is raised
+  return made
 end
 
 --- The configuration values the make-believe provider of an element accepts, for

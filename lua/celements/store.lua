@@ -224,7 +224,7 @@ function store:list(prefix, options)
     if not keys then
       return nil, last
     end
-    return keys, { headers = { ["elements-next-page-token"] = last } }
+    return json.array(keys), { headers = { ["elements-next-page-token"] = last } }
   end, { limit = options.limit, page = options.page })
 end
 

@@ -14,12 +14,12 @@ local methods = client.methods
 local USAGE_WAIT = 10 -- seconds; the record of a call comes that late (platform 12)
 local USAGE_PAUSE = 1
 
-local function get(self, path, options, level)
+local function get(self, path, wants, options, level)
   local err = client.lacks(self, "uo")
   if err then
     return nil, err
   end
-  local result, info = client.send(self, { method = "GET", path = path }, options, level + 1)
+  local result, info = client.send(self, { method = "GET", path = path, wants = wants }, options, level + 1)
   return result, info
 end
 
@@ -38,7 +38,7 @@ function methods:usage(request_id, wait, options)
   options = client.within(self, options)
   local until_then = math.min(client.clock() + (wait or USAGE_WAIT), options.deadline)
   while true do
-    local record, info = get(self, client.path("usage", request_id), options, 2)
+    local record, info = get(self, client.path("usage", request_id), "a record", options, 2)
     if record ~= nil or info.kind ~= "not_found" or client.clock() + USAGE_PAUSE > until_then then
       return record, info
     end
@@ -52,7 +52,7 @@ end
 ---@return celements.Info info  or celements.Error
 function methods:whoami(options)
   client.check_options(options, 2)
-  local organization, info = get(self, "/organizations/me", options, 2)
+  local organization, info = get(self, "/organizations/me", "an organization", options, 2)
   if type(organization) == "table" then
     organization.secret = nil -- the caller has it, and this is made to be printed
   end
@@ -62,16 +62,6 @@ end
 -- A word of a shell command.
 local function quoted(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
-end
-
-local function copy_without(options, name)
-  local copy = {}
-  for key, value in pairs(options) do
-    if key ~= name then
-      copy[key] = value
-    end
-  end
-  return copy
 end
 
 --- The curl command that does the same as client:request(), for a support ticket.
@@ -85,7 +75,7 @@ function methods:curl(method, path, options)
   check.table(options, "options", 2)
   check.type(options.reveal, "boolean or nil", "reveal", 2)
   local reveal = options.reveal
-  local call, base_url = any_call.describe(self, method, path, copy_without(options, "reveal"), 2)
+  local call, base_url = any_call.describe(self, method, path, options, 2)
   if call.json ~= nil then
     local _, err = json.encode(call.json) -- before anything looks into it: it may hold itself
     if err then

@@ -126,6 +126,31 @@ describe("a configuration to copy", function()
     end)
   end)
 
+  it("of docs/nginx.md for calls of one's own shows what came, and makes another call when the answer is out", function()
+    local instance = assert(client:create_instance(connected.typeform()))
+    local port = application.free_port()
+    local text = select(3, read("docs/nginx.md"):find("\n## Calls of your own\n.-\n```nginx\n(.-)\n```\n"))
+    local modules = output_of(NGINX .. "nginx -V 2>&1"):match("%-%-modules%-path=(%S+)")
+    text = ("load_module %s/ndk_http_module.so;\nload_module %s/ngx_http_lua_module.so;\npid nginx.pid;\nevents {}\nhttp {\n"
+      .. "  lua_package_cpath \"/usr/local/lib/lua/5.1/?.so;;\";\n%s\n}\n")
+      :format(modules, modules, (text:gsub('{ ca_file = "[^"]*" }', "()", 1)
+        :gsub("init_by_lua_block {", ("%%0\n  token_of_this_user = function() return %q end\n"):format(instance.token), 1)
+        :gsub("server {", ("access_log access.log; server { listen 127.0.0.1:%d;"):format(port), 1)))
+    local app = start(text, {}, sandbox, port)
+    local answer = application.browser(app):get("/contacts")
+    assert.equal(200, answer.status)
+    assert.equal(20, #assert(celements.json.decode(answer.body)))
+    assert.truthy(application.wait_for(function()
+      for _, request in ipairs(connected.control(sandbox, "GET", "/requests").requests) do
+        if request.method == "POST" and request.path:find("/contacts$") then
+          return request.status == 200
+        end
+      end
+    end))
+    assert.is_nil(read(app.directory .. "/error.log"):find("[error]", 1, true))
+    app.stop()
+  end)
+
   describe("of examples/openresty", function()
     local app, browser
 

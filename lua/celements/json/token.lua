@@ -178,6 +178,8 @@ function M.next(text, pos)
   end
   if text:find("^" .. CURLY, from) then
     return { kind = "curly", from = from, to = from + 3 }
+  elseif text:find("^\194[\171\187]", from) then -- « and », as some languages quote
+    return { kind = "curly", from = from, to = from + 2 }
   end
   last = first_match(INVISIBLE, text, from)
   if last then

@@ -10,6 +10,15 @@ local MASK = "********"
 
 local M = { MASK = MASK }
 
+local ARRAY = getmetatable(json.array{})
+
+--- Was this an array in the JSON?  An empty one and an empty object are told apart.
+---@param value table  decoded
+---@return boolean
+function M.is_array(value)
+  return value[1] ~= nil or getmetatable(value) == ARRAY
+end
+
 --- Is nothing given here?
 function M.absent(value)
   return value == nil or value == json.null or value == ""
@@ -36,7 +45,7 @@ end
 
 -- An object of scalars -> the same as text, nulls left out.
 local function read_object(given, field, rules)
-  if type(given) ~= "table" or given[1] ~= nil then
+  if type(given) ~= "table" or M.is_array(given) then
     return nil, reply.refuse(400, field .. " must be an object.")
   end
   local values = {}
@@ -63,7 +72,7 @@ end
 
 -- Tags are text; in the form {id, name}, as some answers have them, they can come back.
 local function read_tags(given)
-  if type(given) ~= "table" or (next(given) ~= nil and given[1] == nil) then
+  if type(given) ~= "table" or not M.is_array(given) then
     return nil, reply.refuse(400, "tags must be an array.")
   end
   local tags = json.array{}
@@ -97,9 +106,19 @@ local function read_external(given)
   return given
 end
 
+local BOOLEANS = { [true] = "true", [false] = "false", ["true"] = "true", ["false"] = "false" }
+
+local function read_boolean(given, field)
+  if not BOOLEANS[given] then
+    return nil, reply.refuse(400, field .. " must be true or false.")
+  end
+  return BOOLEANS[given]
+end
+
 local READERS = {
   { "configuration", read_object }, { "providerData", read_object }, { "name", read_name }, { "tags", read_tags },
   { "oauthProxy", read_proxy }, { "externalAuthentication", read_external },
+  { "retrieveObjectsAfterInstantiation", read_boolean },
 }
 
 --- Read a body.

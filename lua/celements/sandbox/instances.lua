@@ -216,7 +216,7 @@ function instances:create(element, given)
     id = self.next_id, token = text.secret(self.random(32)), element = element, created = self.now(),
     name = fields.name, tags = fields.tags or json.array{}, configuration = draft.configuration,
     proxy = draft.proxy, broken = draft.broken, external = draft.external and "initial" or "none", disabled = false,
-    objects = given.retrieveObjectsAfterInstantiation == true,
+    objects = tostring(given.retrieveObjectsAfterInstantiation) == "true",
   }
   self.next_id, self.count = self.next_id + 1, self.count + 1
   return remember(self, instance, self.count)

@@ -9,6 +9,7 @@
 --               later = function to be called after the delay, for the response itself
 
 local auth = require "celements.sandbox.auth"
+local body_reader = require "celements.sandbox.body"
 local faults = require "celements.sandbox.faults"
 local instances = require "celements.sandbox.instances"
 local json = require "celements.json"
@@ -31,7 +32,7 @@ local routes = router.new()
 for _, group in ipairs(ROUTES) do
   require("celements.sandbox.routes_" .. group)(function(method, pattern, options, handler)
     routes:add(method, pattern, {
-      who = options.who, body = options.body, page = options.page, handler = handler,
+      who = options.who, body = options.body, page = options.page, query = options.query, handler = handler,
     })
   end)
 end
@@ -79,12 +80,14 @@ end
 
 --- Make a model.
 ---@param given table  see celements.sandbox.options
+---@param level? integer  whose line a raised error names: its caller's unless said
 ---@return celements.sandbox.Model
-function M.new(given)
-  local options = options_reader.read(given)
+function M.new(given, level)
+  level = level or 1
+  local options = options_reader.read(given, level + 1)
   local rules, message = faults.rules(options.faults or {})
   if not rules then
-    error("sandbox: option faults: " .. message, 2)
+    error("sandbox: option faults: " .. message, level + 1)
   end
   local self = setmetatable({
     options = options, now = options.now, random = options.random,
@@ -131,10 +134,23 @@ local function read_body(request, demand)
     return nil, reply.refuse(415, "Content-Type must be application/json.")
   end
   local body = json.decode(request.body)
-  if type(body) ~= "table" or body[1] ~= nil then
+  if type(body) ~= "table" or body_reader.is_array(body) then
     return nil, reply.refuse(400, "The request body is not a JSON object.")
   end
   return body
+end
+
+-- A name that the call does not have, or one twice that it has once, is nothing to be silent about.
+local function check_query(query, known)
+  for name, values in pairs(query) do
+    if known[name] == nil then
+      return reply.refuse(400, ("This call has no query parameter %s."):format(name))
+    elseif values[2] and known[name] ~= "many" then
+      return reply.refuse(400, ("The query parameter %s stands there more than once."):format(name))
+    elseif known[name] == "boolean" and values[1] ~= "true" and values[1] ~= "false" then
+      return reply.refuse(400, ("%s must be true or false."):format(name))
+    end
+  end
 end
 
 -- The request against everything that is the same for all calls, then the handler.
@@ -158,6 +174,9 @@ local function dispatch(self, request)
   end
   if not refused and not route.page and not accepts_json(request.headers.accept) then
     refused = reply.refuse(406, "Only application/json can be answered.")
+  end
+  if not refused and route.query then
+    refused = check_query(call.query, route.query)
   end
   if not refused and route.body then
     call.body, refused = read_body(request, route.body)

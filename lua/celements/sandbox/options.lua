@@ -90,21 +90,22 @@ local function problem(name, value)
   end
 end
 
---- Check options and fill in the defaults.  Raises at the caller of the caller.
+--- Check options and fill in the defaults, or raise.
 ---@param given table
+---@param level integer  whose line a raised error names
 ---@return table options  a copy
-function M.read(given)
+function M.read(given, level)
   local options = {}
   for name, value in pairs(given) do
     local wrong = problem(name, value)
     if wrong then
-      error(("sandbox: option %s %s"):format(tostring(name), wrong), 3)
+      error(("sandbox: option %s %s"):format(tostring(name), wrong), level + 1)
     end
     options[name] = value
   end
   for _, name in ipairs(REQUIRED) do
     if options[name] == nil then
-      error("sandbox: option " .. name .. " is required", 3)
+      error("sandbox: option " .. name .. " is required", level + 1)
     end
   end
   for name, choices in pairs(CHOICES) do

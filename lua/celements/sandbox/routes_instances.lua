@@ -133,9 +133,6 @@ local function change(call, instance)
     return reply.refuse(400, "The instance cannot move to another element.")
   end
   local asked = call.query.reAuthenticate and call.query.reAuthenticate[1]
-  if asked and SAID[asked] == nil then
-    return reply.refuse(400, "reAuthenticate must be true or false.")
-  end
   refused = call.model.instances:change(instance, call.body, SAID[asked])
   return refused or reply.ok(show(call.model, instance))
 end
@@ -165,21 +162,27 @@ local function trace(call, instance)
   return reply.ok()
 end
 
+-- What each call may be asked with: names, each once, "many" times or as a boolean.
+local LIST = { ["tags[]"] = "many", searchText = "once", hydrate = "boolean", pageSize = "once", nextPage = "once" }
+local NONE = {}
+local CHANGE = { reAuthenticate = "boolean" }
+
 return function(add)
-  local account, body = { who = "account" }, { who = "account", body = true }
+  local account, list_of = { who = "account", query = NONE }, { who = "account", query = LIST }
+  local body, change_of = { who = "account", body = true, query = NONE }, { who = "account", body = true, query = CHANGE }
   add("POST", API .. "/instances", body, create)
-  add("GET", API .. "/instances", account, list)
+  add("GET", API .. "/instances", list_of, list)
   add("GET", API .. "/instances/{id}", account, target.with_instance(read))   -- not by token
-  target.add(add, "PUT", "", change, true)
-  target.add(add, "PATCH", "", change, true)
-  target.add(add, "DELETE", "", delete)
-  target.add(add, "PUT", "/enabled", set("disabled", false))
-  target.add(add, "DELETE", "/enabled", set("disabled", true))
-  target.add(add, "PUT", "/trace-logging", trace, "optional")
-  target.add(add, "DELETE", "/trace-logging", set("trace_logging", false))
+  target.add(add, "PUT", "", change, true, CHANGE)
+  target.add(add, "PATCH", "", change, true, NONE)
+  target.add(add, "DELETE", "", delete, nil, NONE)
+  target.add(add, "PUT", "/enabled", set("disabled", false), nil, NONE)
+  target.add(add, "DELETE", "/enabled", set("disabled", true), nil, NONE)
+  target.add(add, "PUT", "/trace-logging", trace, "optional", NONE)
+  target.add(add, "DELETE", "/trace-logging", set("trace_logging", false), nil, NONE)
   add("POST", API .. "/elements/{key}/instances", body, create)
-  add("GET", API .. "/elements/{key}/instances", account, list)
+  add("GET", API .. "/elements/{key}/instances", list_of, list)
   add("GET", API .. "/elements/{key}/instances/{id}", account, target.with_instance(read))
-  add("PUT", API .. "/elements/{key}/instances/{id}", body, target.with_instance(change))
+  add("PUT", API .. "/elements/{key}/instances/{id}", change_of, target.with_instance(change))
   add("DELETE", API .. "/elements/{key}/instances/{id}", account, target.with_instance(delete))
 end

@@ -31,10 +31,11 @@ end
 ---@param resource string  behind the instance: "" or "/enabled" …
 ---@param handler fun(call: table, instance: table): table
 ---@param body? boolean|string
-function M.add(add, method, resource, handler, body)
+---@param query? table<string, string>  see celements.sandbox.model; unless said, any
+function M.add(add, method, resource, handler, body, query)
   local with_instance = M.with_instance(handler)
-  add(method, INSTANCES .. "/{id}" .. resource, { who = "account", body = body }, with_instance)
-  add(method, INSTANCES .. resource, { who = "instance", body = body }, with_instance)
+  add(method, INSTANCES .. "/{id}" .. resource, { who = "account", body = body, query = query }, with_instance)
+  add(method, INSTANCES .. resource, { who = "instance", body = body, query = query }, with_instance)
 end
 
 return M
