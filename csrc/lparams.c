@@ -39,8 +39,9 @@ static int has(lua_State *L, int table, int name)
     return found;
 }
 
-/* Is the value below the top of a type that the table at `types` has for the name on top? */
-static int is_of_types(lua_State *L, int types)
+/* Is the value below the top of a type that the table at `types` has for the name on top?
+ * Has it none, *known becomes 0. */
+static int is_of_types(lua_State *L, int types, int *known)
 {
     const char *text;
     int fits;
@@ -48,17 +49,22 @@ static int is_of_types(lua_State *L, int types)
     lua_pushvalue(L, -1);
     lua_rawget(L, types);
     text = lua_tostring(L, -1);
+    if (text == NULL)
+        *known = 0;
     fits = text == NULL || strstr(text, luaL_typename(L, -3)) != NULL;   /* none is part of another */
     lua_pop(L, 1);
     return fits;
 }
 
-/* wire(params, renames, types) -> copy | nil
+/* wire(params, renames, types) -> copy, known | nil
  * A copy with the wire's names.  types may be nil, or have for a
- * wire's name which types the value may be of, as "string or table".  nil: params is no
- * table, a name no string, one parameter there by two names, or a value of another type. */
+ * wire's name which types the value may be of, as "string or table"; known: it has all of them.
+ * nil: params is no table, a name no string, one parameter there by two names, or a value of
+ * another type. */
 static int params_wire(lua_State *L)
 {
+    int known = 1;
+
     lua_settop(L, 3);
     if (!lua_istable(L, 1))
         return 0;
@@ -69,13 +75,14 @@ static int params_wire(lua_State *L)
             return 0;
         if (push_wire_name(L, 5, 2) && has(L, 1, 7))
             return 0;
-        if (lua_istable(L, 3) && !is_of_types(L, 3))
+        if (lua_istable(L, 3) && !is_of_types(L, 3, &known))
             return 0;
         lua_pushvalue(L, 6);
         lua_rawset(L, 4);
         lua_settop(L, 5);
     }
-    return 1;
+    lua_pushboolean(L, known);
+    return 2;
 }
 
 /* list(value, texts) -> count | nil: of a list without a hole, which with texts holds strings

@@ -236,6 +236,24 @@ describe("create_instance", function()
     end))
   end)
 
+  it("raises for a slip in a name that is its own, and sends any other as it is", function()
+    for name, meant in pairs { onse = "once", Once = "once", onec = "once", onces = "once", chek = "check", checked = false, one2 = false } do
+      local params = { element = "x", name = "n", [name] = "customer-42" }
+      if meant then
+        assert.equal(("unknown parameter '%s', did you mean '%s'?"):format(name, meant), raises(function()
+          local instance = client:create_instance(params)
+          return instance, nil
+        end))
+        local outcomes = client:create_instances { params }
+        assert.same({ "config", "not_sent" }, { outcomes[1].err.kind, outcomes[1].err.outcome })
+      else
+        server:answer { { body = '{"id": 1}' } }
+        assert(client:create_instance(params))
+        assert.equal("customer-42", celements.json.decode(server:request().body)[name])
+      end
+    end
+  end)
+
   it("refuses what cannot be written as JSON, naming the place and not the value", function()
     local loop = {}
     loop.loop = loop

@@ -76,12 +76,18 @@ local function tags_array(tags, one_more, level)
   return json.array(copy)
 end
 
+-- The parameters that are ours alone.  Elements may have names of their own, which are sent as
+-- they are; but a slip in one of these costs what it stands for, silently.
+local OURS = { once = true, check = true }
+
 -- Raises with the name that the caller wrote.
 local function check_types(params, level)
   for name, value in pairs(params) do
     local types = TYPES[RENAMES[name] or name]
     if types and value ~= null then
       check.type(value, types, name, level + 1)
+    elseif not types and require("celements.slip").misspelt(name, OURS) then
+      check.unknown(name, OURS, "parameter", level + 1)
     end
   end
 end

@@ -14,11 +14,11 @@ local M = {}
 ---@param level integer  whose line a raised error names
 ---@param types? table<string, string>  the wire's name -> the types of its value
 ---@return table
----@return boolean plain  all are of their types, for certain
+---@return boolean plain  for certain all are in `types`, and of them
 function M.wire(params, renames, level, types)
-  local out = core.params.wire(params, renames, types)
+  local out, known = core.params.wire(params, renames, types)
   if out then
-    return out, true -- the usual case
+    return out, known
   end
   check.table(params, "params", level + 1)
   out = {}

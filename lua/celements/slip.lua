@@ -39,6 +39,28 @@ function M.nearest(name, known)
   end
 end
 
+local function sorted(word)
+  local letters = {}
+  for letter in word:gmatch "." do
+    letters[#letters + 1] = letter
+  end
+  table.sort(letters)
+  return table.concat(letters)
+end
+
+--- The known name that this one is but for its case, one letter, or the order of its letters.
+---@param name string
+---@param known table<string, any>  the names are the keys
+---@return string?
+function M.misspelt(name, known)
+  name = name:lower()
+  for candidate in pairs(known) do
+    if distance(name, candidate) <= 1 or sorted(name) == sorted(candidate) then
+      return candidate
+    end
+  end
+end
+
 -- Is this what a method works on?
 local function is_object(value)
   local mt = getmetatable(value)
