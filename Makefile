@@ -31,7 +31,7 @@ VARIANT ?=
 OUT     := build/$(LUA)$(if $(VARIANT),-$(VARIANT))
 
 WARNINGS  := -Wall -Wextra -Wpedantic -Wconversion -Wshadow
-CE_CFLAGS  = -std=c99 -fPIC -fvisibility=hidden $(WARNINGS) $(VARIANT_CFLAGS) $(LUA_CFLAGS) $(CURL_CFLAGS)
+CE_CFLAGS  = -std=c99 -fPIC -fvisibility=hidden -fno-plt $(WARNINGS) $(VARIANT_CFLAGS) $(LUA_CFLAGS) $(CURL_CFLAGS)
 
 VARIANT_CFLAGS :=
 ifeq ($(VARIANT),asan)
