@@ -56,32 +56,102 @@ static int is_of_types(lua_State *L, int types, int *known)
     return fits;
 }
 
-/* wire(params, renames, types) -> copy, known | nil
- * A copy with the wire's names.  types may be nil, or have for a
- * wire's name which types the value may be of, as "string or table"; known: it has all of them.
+/* How many items the table at `list` has; -1: it has a hole or a name in it, or with `texts`
+ * something that is no text. */
+static long count_list(lua_State *L, int list, int texts)
+{
+    size_t n = ce_rawlen(L, list);
+    size_t count = 0;
+
+    lua_pushnil(L);
+    while (lua_next(L, list) != 0) {
+        lua_Number key = lua_type(L, -2) == LUA_TNUMBER ? lua_tonumber(L, -2) : 0;
+        int fits = key >= 1 && key <= (lua_Number)n && key == (lua_Number)(size_t)key;
+
+        if (!fits || (texts && lua_type(L, -1) != LUA_TSTRING) || ++count > n) {
+            lua_pop(L, 2);
+            return -1;
+        }
+        lua_pop(L, 1);
+    }
+    return count == n ? (long)n : -1;
+}
+
+/* Puts {name = the text at `value`} in its place; 0: it is empty. */
+static int wrap_text(lua_State *L, int value, const char *name)
+{
+    if (ce_rawlen(L, value) == 0)
+        return 0;
+    lua_createtable(L, 0, 1);
+    lua_pushvalue(L, value);
+    lua_setfield(L, -2, name);
+    lua_replace(L, value);
+    return 1;
+}
+
+/* Is there a text under the name in the table at `value`? */
+static int has_text(lua_State *L, int value, const char *name)
+{
+    int found;
+
+    lua_pushstring(L, name);
+    lua_rawget(L, value);
+    found = lua_type(L, -1) == LUA_TSTRING && ce_rawlen(L, -1) != 0;
+    lua_pop(L, 1);
+    return found;
+}
+
+/* Has the value at `value` the form that the table at `forms` has for the name on top, or can
+ * be given it? */
+static int has_form(lua_State *L, int forms, int value)
+{
+    const char *form;
+    int fits = 1;
+
+    lua_pushvalue(L, -1);
+    lua_rawget(L, forms);
+    form = lua_tostring(L, -1);
+    if (lua_isboolean(L, -1))
+        fits = 0;
+    else if (form != NULL && lua_type(L, value) == LUA_TSTRING)
+        fits = *form != '\0' && wrap_text(L, value, form);
+    else if (form != NULL)
+        fits = lua_istable(L, value) && (*form != '\0' ? has_text(L, value, form) : count_list(L, value, 1) > 0);
+    lua_pop(L, 1);
+    return fits;
+}
+
+/* wire(params, renames, types, forms) -> copy, usual | nil
+ * A copy with the wire's names.  types may be nil, or have for a wire's name which types the
+ * value may be of, as "string or table".  forms may be nil, or have for a wire's name which
+ * form its value has: NAME, an object that has a text under that name, which a text alone is
+ * made to be; "", a list of one text or more; false, one that somebody has to look at.
+ * usual: types has all of the names, and all values are of their forms.
  * nil: params is no table, a name no string, one parameter there by two names, or a value of
  * another type. */
 static int params_wire(lua_State *L)
 {
-    int known = 1;
+    int usual = 1;
 
-    lua_settop(L, 3);
+    lua_settop(L, 4);
     if (!lua_istable(L, 1))
         return 0;
     lua_createtable(L, 0, ROOM);
     lua_pushnil(L);
-    while (lua_next(L, 1) != 0) {   /* 4: copy, 5: name, 6: value, 7: the wire's name */
-        if (lua_type(L, 5) != LUA_TSTRING)
+    while (lua_next(L, 1) != 0) {   /* 5: copy, 6: name, 7: value, 8: the wire's name */
+        if (lua_type(L, 6) != LUA_TSTRING)
             return 0;
-        if (push_wire_name(L, 5, 2) && has(L, 1, 7))
+        if (push_wire_name(L, 6, 2) && has(L, 1, 8))
             return 0;
-        if (lua_istable(L, 3) && !is_of_types(L, 3, &known))
+        if (lua_istable(L, 3) && !is_of_types(L, 3, &usual))
             return 0;
-        lua_pushvalue(L, 6);
-        lua_rawset(L, 4);
-        lua_settop(L, 5);
+        if (lua_istable(L, 4) && !has_form(L, 4, 7))
+            usual = 0;
+        lua_pushvalue(L, 7);
+        lua_rawset(L, 5);
+        lua_settop(L, 6);
     }
-    lua_pushboolean(L, known);
+    lua_pushboolean(L, usual);
     return 2;
 }
 
@@ -90,26 +160,15 @@ static int params_wire(lua_State *L)
 static int params_list(lua_State *L)
 {
     int texts = lua_toboolean(L, 2);
-    size_t n;
-    size_t count = 0;
+    long count;
 
     lua_settop(L, 1);
     if (!lua_istable(L, 1))
         return 0;
-    n = ce_rawlen(L, 1);
-    lua_pushnil(L);
-    while (lua_next(L, 1) != 0) {
-        lua_Number key = lua_type(L, 2) == LUA_TNUMBER ? lua_tonumber(L, 2) : 0;
-
-        if (!(key >= 1 && key <= (lua_Number)n && key == (lua_Number)(size_t)key))
-            return 0;
-        if ((texts && lua_type(L, 3) != LUA_TSTRING) || ++count > n)
-            return 0;
-        lua_settop(L, 2);
-    }
-    if (count != n)
+    count = count_list(L, 1, texts);
+    if (count < 0)
         return 0;
-    lua_pushinteger(L, (lua_Integer)n);
+    lua_pushinteger(L, (lua_Integer)count);
     return 1;
 }
 

@@ -236,6 +236,51 @@ describe("create_instance", function()
     end))
   end)
 
+  it("sends the same whether it is looked at in C or all of it in Lua", function()
+    local core = require "celements.core"
+    local names = {
+      "name", "element", "tags", "provider_data", "providerData", "configuration", "once", "check", "retrieve_objects",
+      "externalAuthentication", "oauth_proxy", "other", "tagz",
+    }
+    local null = celements.null
+    local values = {
+      "", "x", "hubspot", "<X>", "a\nb", 7, 1.5, true, null, {}, { "a" }, { "a", "b" }, { "a", 5 }, { key = "sfdc" },
+      { key = "" }, { id = 5 }, { key = "sfdc", x = 1 }, { key = null }, { x = "y" }, celements.array {}, "********", "caf\195\169",
+    }
+    local in_c, random, usual = core.params.wire, math.random, 0
+    math.randomseed(4711)
+    local function counting(...)
+      local copy, is_usual = in_c(...)
+      usual = usual + (is_usual and select("#", ...) == 4 and 1 or 0)
+      return copy, is_usual
+    end
+    local function outcome(params)
+      server:answer { { body = '{"id": 1}' } }
+      local fine, instance, err = pcall(client.create_instance, client, params)
+      if not fine or not instance then
+        return tostring(fine and err or instance)
+      end
+      local bodies = {}
+      for i, request in ipairs(server:requests()) do
+        bodies[i] = request.method == "POST" and json.decode(request.body) or request.target
+      end
+      return bodies
+    end
+    for _ = 1, 600 do
+      local params = { element = ({ "hubspot", "hubspot", { key = "x" }, 25 })[random(4)], name = "n" }
+      for _ = 1, random(0, 3) do
+        params[names[random(#names)]] = values[random(#values)]
+      end
+      core.params.wire = counting
+      local quick = outcome(params)
+      core.params.wire = function() end
+      local slow = outcome(params)
+      core.params.wire = in_c
+      assert.same(slow, quick)
+    end
+    assert.is_true(usual > 60, usual)
+  end)
+
   it("raises for a slip in a name that is its own, and sends any other as it is", function()
     for name, meant in pairs { onse = "once", Once = "once", onec = "once", onces = "once", chek = "check", checked = false, one2 = false } do
       local params = { element = "x", name = "n", [name] = "customer-42" }

@@ -37,6 +37,9 @@ local TYPES = {
   check = "boolean",
 }
 
+-- The forms that usual values have, as core.params.wire knows them.
+local FORMS = { element = "key", tags = "", once = false, check = false }
+
 -- The vendor's own run of one creation took 61 seconds.
 local TIMEOUT = 120
 
@@ -164,7 +167,11 @@ end
 -- The body out of the parameters, the tag that `once` stands for, and whether to ask the
 -- catalogue first.  Raises for what cannot be meant; sends nothing.
 local function shape(params, level)
-  local body, plain = params_of.wire(params, RENAMES, level + 1, TYPES)
+  local body, plain = core.params.wire(params, RENAMES, TYPES, FORMS)
+  if plain then
+    return body -- as nearly all are
+  end
+  body, plain = params_of.wire(params, RENAMES, level + 1, TYPES)
   if not plain then
     check_types(params, level + 1)
   end

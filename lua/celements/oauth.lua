@@ -28,18 +28,7 @@ local RENAMES = {
 -- in the path; `post` makes the call another one.
 local PLACES = { apiKey = 1, apiSecret = 2, scope = 3, callbackUrl = 4, state = 5, element = false, post = 0 }
 
--- The call that the parameters ask for; its answer is two lines, not worth compressing.  Where all is
--- as usual one look is enough; else nil.
-local function at_one_look(params, resource)
-  local text, element = core.params.query(params, RENAMES, PLACES)
-  if element then
-    return {
-      method = "GET", path = "/elements/" .. element .. resource, query_text = text, compressed = false, wants = "an object",
-    }
-  end
-end
-
--- The same for any parameters, or nil and the error.
+-- The call that any parameters ask for, or nil and the error.
 local function looked_into(params, resource, level)
   local asked, err = require("celements.oauth_params").read(params, RENAMES, PLACES, level + 1)
   if not asked then
@@ -55,8 +44,13 @@ local function looked_into(params, resource, level)
 end
 
 local function call(self, params, options, resource, level)
-  local request, err = at_one_look(params, resource), nil
-  if not request then
+  local text, element = core.params.query(params, RENAMES, PLACES)
+  local request, err
+  if element then -- all is as usual, and one look was enough; the answer is two lines, not worth compressing
+    request = {
+      method = "GET", path = "/elements/" .. element .. resource, query_text = text, compressed = false, wants = "an object",
+    }
+  else
     request, err = looked_into(params, resource, level + 1)
   end
   if options ~= nil then

@@ -270,8 +270,10 @@ core.params = {}
 ---@param params any
 ---@param renames table<string, string>  our name -> the wire's
 ---@param types? table<string, string>  the wire's name -> "string or table"
+---@param forms? table<string, string|false>  the wire's name -> NAME: an object with a text under that name, which a text alone is made to be; "": a list of texts; false: one to look at
 ---@return table? copy  nil: Lua has to look at it
-function core.params.wire(params, renames, types) end
+---@return boolean usual  all names are in types, all values of their forms
+function core.params.wire(params, renames, types, forms) end
 
 --- How many items a list has.
 ---@param value any
