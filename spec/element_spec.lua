@@ -434,6 +434,12 @@ describe("the catalogue of the sandbox", function()
     instance, err = check { element = "homemade", configuration = { ["base.url"] = "", ["custom.secret"] = celements.null } }
     assert.is_nil(instance)
     assert.same({ "base.url", "custom.secret" }, err.missing)
+    -- An element by its id beside a key that is none.
+    for _, key in ipairs { "", celements.null } do
+      instance, err = check { element = { key = key, id = 9001 }, configuration = { ["base.url"] = "x" } }
+      assert.is_nil(instance)
+      assert.same({ "custom.secret" }, err.missing)
+    end
     instance, err = check { element = "nothing-of-the-kind" }
     assert.is_nil(instance)
     assert.equal("not_found", err.kind)

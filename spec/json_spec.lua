@@ -154,6 +154,17 @@ for name, cjson in pairs(versions.all()) do
       assert.equal('{"tags":[]}', engine.encode(value))
     end)
 
+    it("marks what was an array, also when it is empty, and nothing else", function()
+      local mark = getmetatable(engine.array {})
+      assert.is_table(mark)
+      for _, strict in ipairs { true, false } do
+        for text, is_array in pairs { ["[]"] = true, ["[1]"] = true, ["{}"] = false, ['{"a":1}'] = false } do
+          assert.equal(is_array, getmetatable(engine.decode(text, strict)) == mark, text)
+          assert.equal(is_array, getmetatable(engine.decode('{"in": ' .. text .. "}", strict)["in"]) == mark, text)
+        end
+      end
+    end)
+
     it("writes a marked array as an array, empty or not, and leaves the table alone", function()
       local tags = engine.array {}
       local body = { tags = tags, list = engine.array { 1, 2 } }

@@ -227,6 +227,7 @@ describe("oauth_url", function()
   it("takes the element as a key, an id, or a table with one of them, and encodes it", function()
     for _, case in ipairs {
       { "hubspot", "hubspot" }, { 25, "25" }, { { key = "sfdc" }, "sfdc" }, { { id = 23 }, "23" },
+      { { key = "", id = 23 }, "23" }, { { key = celements.null, id = 23 }, "23" },
       { "FreshBooks Classic", "FreshBooks%20Classic" }, { "a/../b", "a%2F..%2Fb" }, { "..", "%2E%2E" },
     } do
       server:answer { { body = "{}" } }

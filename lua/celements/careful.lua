@@ -68,7 +68,8 @@ local function ask(self, body, missing, prefix, options, level)
   if type(auth_type) ~= "string" or auth_type == "" then
     auth_type = nil
   end
-  local key = body.element.key or body.element.id
+  local element = body.element
+  local key = params_of.is_absent(element.key) and element.id or element.key
   local wanted, err, about = element_of.requirements(self, key, auth_type, options, level + 1)
   if wanted == nil then
     return err

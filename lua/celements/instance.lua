@@ -95,16 +95,22 @@ local function check_types(params, level)
   end
 end
 
+-- A copy with the wire's names.  Raises for what cannot be meant.
+local function wired(params, level)
+  local body, plain = params_of.wire(params, RENAMES, level + 1, TYPES)
+  if not plain then
+    check_types(params, level + 1)
+  end
+  return body
+end
+
 --- A body to change an instance with, out of names as create_instance takes them: the wire's
 -- names, an object for the element, an array for the tags.
 ---@param params table
 ---@param level integer  whose line a raised error names
 ---@return table body  a copy
 function M.body(params, level)
-  local body, plain = params_of.wire(params, RENAMES, level + 1, TYPES)
-  if not plain then
-    check_types(params, level + 1)
-  end
+  local body = wired(params, level + 1)
   local kind = type(body.element)
   if kind == "string" or kind == "number" then
     body.element = element_object(body.element, level + 1) or body.element
@@ -171,10 +177,7 @@ local function shape(params, level)
   if plain then
     return body -- as nearly all are
   end
-  body, plain = params_of.wire(params, RENAMES, level + 1, TYPES)
-  if not plain then
-    check_types(params, level + 1)
-  end
+  body = wired(params, level + 1)
   local tag, wants_check
   if body.once ~= nil or body.check ~= nil then
     tag, wants_check = once_and_check(body, level + 1)

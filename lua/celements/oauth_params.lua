@@ -111,7 +111,7 @@ end
 -- The element's key or id as a path segment; nil when there is none.
 local function element_of(value, level)
   if type(value) == "table" then
-    value = value.key or value.id
+    value = params_of.is_absent(value.key) and value.id or value.key
   end
   if params_of.is_absent(value) then
     return nil
