@@ -16,11 +16,12 @@ end
 local client = require "celements.client"
 local core = require "celements.core"
 local instance = require "celements.instance"
-local json = require "celements.json"
 local oauth = require "celements.oauth"
+local raw = require "celements.json.raw"
 require "celements.assert"
 
 ---@class celements
+---@field json celements.Json
 ---@field sandbox celements.SandboxModule  a platform on this machine, for tests; needs LuaSocket
 ---@field parse_callback fun(url: string|table, expected?: {state?: string, request_token?: string}): table<string, string>?, celements.Error?
 ---@field where fun(field: string, operator: string, value?: string|number|boolean|table): string
@@ -29,12 +30,12 @@ require "celements.assert"
 ---@field diagnostics fun(): celements.Diagnostics
 local M = {
   _VERSION = require "celements.version",
-  json = json,
-  null = json.null,
+  null = raw.null,
 }
 
 -- Loaded when they are named: a script that runs once should not read all of us.
 local PARTS = {
+  json = { "celements.json" },
   sandbox = { "celements.sandbox" },
   parse_callback = { "celements.callback", "parse" },
   where = { "celements.ceql", "where" },
@@ -95,7 +96,7 @@ M.new = client.new
 --- Marks a list as a JSON array, so that an empty one is written as [].
 ---@param list table
 ---@return table list  the same table
-M.array = json.array
+M.array = raw.array
 
 --- A path out of segments, each percent-encoded: celements.path("instances", 12345).
 ---@param ... string|integer

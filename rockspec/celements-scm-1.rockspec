@@ -82,6 +82,7 @@ build = {
     ["celements.hint"] = "lua/celements/hint.lua",
     ["celements.hub"] = "lua/celements/hub.lua",
     ["celements.instance"] = "lua/celements/instance.lua",
+    ["celements.instance_params"] = "lua/celements/instance_params.lua",
     ["celements.instances"] = "lua/celements/instances.lua",
     ["celements.json"] = "lua/celements/json.lua",
     ["celements.json.diagnose"] = "lua/celements/json/diagnose.lua",

@@ -7,8 +7,8 @@ local script = require "spec.support.script"
 
 local NEEDED = {
   "celements", "celements.assert", "celements.base_url", "celements.check", "celements.client", "celements.core",
-  "celements.error", "celements.instance", "celements.json", "celements.json.raw", "celements.oauth", "celements.options",
-  "celements.params", "celements.request", "celements.version", "celements.wait", "celements.wait.block",
+  "celements.error", "celements.instance", "celements.json.raw", "celements.oauth", "celements.options",
+  "celements.request", "celements.version", "celements.wait", "celements.wait.block",
 }
 
 describe("a script that makes the page's two calls", function()

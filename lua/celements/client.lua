@@ -5,9 +5,7 @@
 local check = require "celements.check"
 local core = require "celements.core"
 local errors = require "celements.error"
-local json = require "celements.json"
 local options_reader = require "celements.options"
-local params_of = require "celements.params"
 local request = require "celements.request"
 local version = require "celements.version"
 local wait = require "celements.wait"
@@ -163,7 +161,7 @@ function M.lacks(self, letters)
       missing[#missing + 1] = name
     end
   end
-  return params_of.incomplete(missing, {})
+  return require("celements.params").incomplete(missing, {})
 end
 
 -- An instance's token as a Secret; the line break of the file it was read from is no
@@ -228,7 +226,7 @@ local MASK = "********"
 local function encode(call)
   local body, err = call.body, nil
   if not body then
-    body, err = json.encode(call.json)
+    body, err = require("celements.json").encode(call.json)
   end
   if body and body:find(MASK, 1, true) then
     local path = require("celements.lacking").mask(call.json, MASK)

@@ -7,6 +7,7 @@ local raw = require "celements.json.raw"
 
 local decode_text, encode_value = raw.decode, raw.encode
 
+---@class celements.Json
 local M = {}
 
 --- JSON's null, the same value as lua-cjson's; truthy, so compare with it.
