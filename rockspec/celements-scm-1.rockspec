@@ -59,6 +59,7 @@ build = {
     ["celements.any_call"] = "lua/celements/any_call.lua",
     ["celements.assert"] = "lua/celements/assert.lua",
     ["celements.base_url"] = "lua/celements/base_url.lua",
+    ["celements.call_options"] = "lua/celements/call_options.lua",
     ["celements.callback"] = "lua/celements/callback.lua",
     ["celements.careful"] = "lua/celements/careful.lua",
     ["celements.ceql"] = "lua/celements/ceql.lua",

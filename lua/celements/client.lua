@@ -2,7 +2,6 @@
 -- Owns the secrets of a connection to the platform and shows none of them.  What can
 -- be asked of the platform is added by celements.oauth and celements.instance.
 
-local check = require "celements.check"
 local core = require "celements.core"
 local errors = require "celements.error"
 local options_reader = require "celements.options"
@@ -22,9 +21,6 @@ local inside = setmetatable({}, {
     require("celements.slip").no_client(value)
   end,
 })
-
--- What any call can be given besides its parameters.
-local CALL_OPTIONS = { headers = true, timeout = true, retries = true }
 
 local NO_OPTIONS = {}
 
@@ -164,62 +160,6 @@ function M.lacks(self, letters)
   return require("celements.params").incomplete(missing, {})
 end
 
--- An instance's token as a Secret; the line break of the file it was read from is no
--- part of it.  Raises with what is wrong with it.
-local function token_of(text, name, level)
-  check.type(text, "string", name, level + 1)
-  text = text:gsub("\r?\n$", "")
-  local problem = text == "" and "is empty" or check.secret_problem(text)
-  if problem then
-    error(name .. " " .. problem, level + 1)
-  end
-  return core.secret.new(text)
-end
-
--- Raises unless options, if there are any, hold nothing but known names of the right types.
-local function check_options(options, level, known)
-  if options == nil then
-    return
-  end
-  known = known or CALL_OPTIONS
-  check.table(options, "options", level + 1)
-  for name in pairs(options) do
-    if not known[name] then
-      check.unknown(name, known, "option", level + 1)
-    end
-  end
-  if options.timeout ~= nil then
-    check.type(options.timeout, "number", "timeout", level + 1)
-    if not (options.timeout > 0 and options.timeout < math.huge) then
-      error("timeout has to be a number of seconds above 0", level + 1)
-    end
-  end
-  if options.retries ~= nil then
-    check.type(options.retries, "number", "retries", level + 1)
-    check.count(options.retries, "retries", 0, level + 1)
-  end
-  if options.element_token ~= nil then
-    token_of(options.element_token, "element_token", level + 1)
-  end
-end
-
--- The instance's token goes with the user secret alone to its resources, and with both
--- to /instances/... (platform 2).
-local function letters_for(path)
-  return path:find("^/instances") and "uoe" or "ue"
-end
-
--- The options of one call, over those of the client.
-local function apply(call, state, options, level)
-  if options.headers then
-    call.lines = require("celements.headers").merged(state.lines, options.headers, level + 1)
-  end
-  call.timeout, call.retries, call.deadline = options.timeout, options.retries, options.deadline
-  if options.element_token then
-    call.letters, call.element = letters_for(call.path), token_of(options.element_token, "element_token", level + 1)
-  end
-end
-
 -- What the platform shows in place of a secret; sent back, it might become the secret.
 local MASK = "********"
 
@@ -260,7 +200,7 @@ end
 function M.send(self, call, options, level)
   local state = inside[self]
   if options then
-    apply(call, state, options, level + 1)
+    require("celements.call_options").apply(call, state.lines, options, level + 1)
   end
   if call.query and not call.query_text then
     local problem
@@ -325,7 +265,7 @@ function M.completed(self, call, options, level)
   call.secrets = state.secrets
   call.query_text = call.query and core.url.query(call.query, #call.query)
   if options then
-    apply(call, state, options, level + 1)
+    require("celements.call_options").apply(call, state.lines, options, level + 1)
   end
   call.letters, call.lines = call.letters or state.letters, call.lines or state.lines
   return call, state.place.base_url
@@ -360,9 +300,14 @@ M.path = core.url.path
 ---@type celements.Client
 M.methods = client
 
---- Raises unless the options of a call, if there are any, are known and of the right
--- types: (options, level, known), with the known names those of any call unless said.
-M.check_options = check_options
-M.token_of = token_of
+--- Raises unless the options of a call, if there are any, are known and of the right types.
+---@param options celements.CallOptions?
+---@param level integer
+---@param known? table<string, boolean>  those of any call unless said
+function M.check_options(options, level, known)
+  if options ~= nil then
+    require("celements.call_options").check(options, level + 1, known)
+  end
+end
 
 return M

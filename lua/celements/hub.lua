@@ -4,6 +4,7 @@
 -- "/contacts" and not "/hubs/crm/contacts"; both work.
 
 local any_call = require "celements.any_call"
+local call_options = require "celements.call_options"
 local check = require "celements.check"
 local client = require "celements.client"
 local core = require "celements.core"
@@ -36,7 +37,7 @@ function methods:instance(instance_or_token)
   if type(token) == "table" then
     token, id = token.token, token.id
   end
-  local secret = client.token_of(token, "the instance's token", 2)
+  local secret = call_options.token(token, "the instance's token", 2)
   local self_hub = setmetatable({}, hub_mt)
   inside[self_hub] = { client = self, id = id, token = secret }
   return self_hub
