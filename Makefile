@@ -49,11 +49,17 @@ SEAL_OBJS := $(SEAL:%=$(OUT)/obj/%.o)
 # A module is linked beside the old one and takes its place whole: that may be in use.
 LINK = $(CC) -shared $(CFLAGS) $(VARIANT_CFLAGS) $(LDFLAGS)
 
-all: $(OUT)/celements/core.so $(OUT)/celements/process.so $(OUT)/celements/seal.so   ## build for one Lua: make LUA=lua5.1
+C_MODULES := celements/core.so celements/libcurl.so celements/process.so celements/seal.so
+
+all: $(C_MODULES:%=$(OUT)/%)   ## build for one Lua: make LUA=lua5.1
 
 $(OUT)/celements/core.so: $(CORE_OBJS)
 	@mkdir -p $(@D)
 	$(LINK) -o $@.new $^ $(CURL_LIBS) -ldl -lpthread && mv -f $@.new $@
+
+$(OUT)/celements/libcurl.so: $(OUT)/obj/llibcurl.o
+	@mkdir -p $(@D)
+	$(LINK) -o $@.new $^ -ldl && mv -f $@.new $@
 
 $(OUT)/celements/process.so: $(OUT)/obj/lprocess.o
 	@mkdir -p $(@D)
@@ -128,7 +134,6 @@ bench: deps   ## what a call costs, beside a bare C program
 LUA_SHARE ?= $(PREFIX)/share/lua/$(V)
 LUA_LIB   ?= $(PREFIX)/lib/lua/$(V)
 LUA_FILES := $(sort $(patsubst lua/%,%,$(wildcard lua/*.lua lua/*/*.lua lua/*/*/*.lua)))
-C_MODULES := celements/core.so celements/process.so celements/seal.so
 
 install: all   ## install for one Lua: make install LUA=lua5.1 PREFIX=/usr
 	@set -e; for f in $(LUA_FILES); do \

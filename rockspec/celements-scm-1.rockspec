@@ -54,6 +54,7 @@ build = {
       incdirs = { "$(CURL_INCDIR)" },
       libdirs = { "$(CURL_LIBDIR)" },
     },
+    ["celements.libcurl"] = { "csrc/llibcurl.c" },
     ["celements.process"] = { "csrc/lprocess.c" },
     ["celements"] = "lua/celements.lua",
     ["celements.any_call"] = "lua/celements/any_call.lua",

@@ -8,10 +8,11 @@ local lfs = require "lfs"
 
 -- Each Lua module and the modules that it requires.  The first of these are the C
 -- modules.
-local C_MODULES = { "celements.core", "celements.process", "celements.seal" }
+local C_MODULES = { "celements.core", "celements.libcurl", "celements.process", "celements.seal" }
 local LUA = {
   { "celements.base_url" },
   { "celements.core" },
+  { "celements.libcurl" },
   { "celements.error" },
   { "celements.hint" },
   { "celements.proxy" },
@@ -162,7 +163,8 @@ local LUA = {
     "celements.check", "celements.seal", "celements.store", "celements.client", "celements.connect.options",
     "celements.connect.flow", "ngx.semaphore" },
   { "celements",
-    "celements.core", "celements.version", "celements.assert", "celements.callback", "celements.diagnostics",
+    "celements.core", "celements.libcurl", "celements.version", "celements.assert", "celements.callback",
+    "celements.diagnostics",
     "celements.json.raw", "celements.json", "celements.ceql", "celements.client", "celements.any_call",
     "celements.element", "celements.oauth", "celements.support", "celements.instance", "celements.instances", "celements.hub", "celements.many",
     "celements.defer", "celements.reauthenticate", "celements.sandbox" },
@@ -201,6 +203,7 @@ local C = {
   { "engine", "poller", "engine.h", "engine_parts", "runtime", "pool", "transfer" },
   { "lcompat" },
   { "lcore", "ce", "lcompat" },
+  { "llibcurl", "ce" },
   { "lprocess", "ce", "lcompat" },
   { "lseal", "ce", "seal", "lcompat" },
   { "ljson", "ce", "jsontext", "lcompat" },

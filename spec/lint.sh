@@ -59,7 +59,7 @@ check "gcc has no warning (bench)" bench_compiles gcc
 check "clang has no warning (bench)" bench_compiles clang
 check "the C modules show their openers and nothing else" only_openers_visible
 check "the build for LuaJIT asks for no function that Lua 5.1 lacks" \
-    env LD_BIND_NOW=1 LUA_CPATH="$BUILD/gcc-luajit-/?.so" lua5.1 -e 'require "celements.core" require "celements.process" require "celements.seal"'
+    env LD_BIND_NOW=1 LUA_CPATH="$BUILD/gcc-luajit-/?.so" lua5.1 -e 'require "celements.core" require "celements.libcurl" require "celements.process" require "celements.seal"'
 for file in csrc/*.[ch]; do
     check "clang-format agrees with $file" lua5.4 spec/support/format.lua "$file"
 done

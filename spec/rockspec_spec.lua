@@ -52,7 +52,7 @@ end
 describe("the rockspec", function()
   local rockspec = load_rockspec "celements"
   local core = rockspec.build.modules["celements.core"]
-  local process = rockspec.build.modules["celements.process"]
+  local libcurl, process = rockspec.build.modules["celements.libcurl"], rockspec.build.modules["celements.process"]
 
   -- What only some users need and the others should not have to install.
   local optional = load_rockspec "celements-seal"
@@ -75,7 +75,7 @@ describe("the rockspec", function()
 
   it("compiles every C file, together with that of celements-seal", function()
     local present, compiled, list = {}, {}, {}
-    for _, sources in ipairs { core.sources, process, seal.sources } do
+    for _, sources in ipairs { core.sources, libcurl, process, seal.sources } do
       for _, file in ipairs(sources) do
         compiled[file] = true
       end
